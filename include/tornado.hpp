@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSL-1.0
+// Everything in one include.
+#pragma once
+
+#include "tornado/error.hpp"
+#include "tornado/ioloop.hpp"
+#include "tornado/iostream.hpp"
+#include "tornado/log.hpp"
+#include "tornado/netutil.hpp"
+#include "tornado/tcpserver.hpp"

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSL-1.0
+// A completion handler of any type, kept inside the object that will complete it.
+#pragma once
+
+#include "tornado/error.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/append.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace tornado::detail {
+
+/// What asio::any_completion_handler is, for an operation that completes on one known executor. A
+/// handler that runs there too is kept in place and called directly; any other is dispatched to its
+/// own executor and is work there meanwhile. So the usual operation neither allocates nor converts
+/// executors: with any_completion_handler the two were most of the cost of a short read.
+template <class... Results>
+class Completion {
+public:
+    static constexpr std::size_t room = 4 * sizeof(void*);
+
+    Completion() = default;
+
+    /// `executor`: where the operation completes.
+    template <class Handler>
+    requires(!std::is_same_v<std::remove_cvref_t<Handler>, Completion>)
+        Completion(Handler&& handler, asio::any_io_executor const& executor)
+        : slot_(asio::get_associated_cancellation_slot(handler)) {
+        using Held = std::decay_t<Handler>;
+        auto const allocator = own_or_recycling(asio::get_associated_allocator(handler));
+        if constexpr (std::is_same_v<asio::associated_executor_t<Held, None>, None>) {
+            hold<Held>(allocator, std::forward<Handler>(handler));
+        } else {
+            auto own = asio::get_associated_executor(handler, executor);
+            if (own == executor)
+                hold<Held>(allocator, std::forward<Handler>(handler));
+            else
+                hold<Elsewhere<Held, decltype(own)>>(allocator, asio::make_work_guard(own),
+                                                     std::forward<Handler>(handler));
+        }
+    }
+
+    Completion(Completion&& other) noexcept
+        : methods_(std::exchange(other.methods_, nullptr)), slot_(other.slot_) {
+        if (methods_)
+            methods_->relocate(other.storage_, storage_);
+    }
+
+    Completion& operator=(Completion&& other) noexcept {
+        if (this != &other) {
+            reset();
+            ::new (static_cast<void*>(this)) Completion(std::move(other));
+        }
+        return *this;
+    }
+
+    ~Completion() { reset(); }
+
+    explicit operator bool() const noexcept { return methods_ != nullptr; }
+
+    /// Destroys the handler without calling it.
+    void reset() noexcept {
+        if (auto const* const held = std::exchange(methods_, nullptr))
+            held->destroy(storage_);
+    }
+
+    /// Where a cancellation comes from.
+    asio::cancellation_slot slot() const noexcept { return slot_; }
+
+    /// Completes: to be called from the executor, outside the initiating function. What was held is
+    /// released before the handler runs, so that the handler may start the next operation in the
+    /// same place.
+    void operator()(error_code const& ec, Results... results) {
+        if (slot_.is_connected())
+            slot_.clear();
+        std::exchange(methods_, nullptr)->call(storage_, ec, std::move(results)...);
+    }
+
+    /// Completes from inside the initiating function: later, from `executor`.
+    void post(asio::any_io_executor const& executor, error_code ec, Results... results) {
+        asio::post(executor,
+                   [self = std::move(*this), ec, ... results = std::move(results)]() mutable {
+                       self(ec, std::move(results)...);
+                   });
+    }
+
+private:
+    struct None {};
+
+    struct Methods {
+        void (*call)(std::byte*, error_code const&, Results&&...);
+        void (*relocate)(std::byte* from, std::byte* to) noexcept;
+        void (*destroy)(std::byte*) noexcept;
+    };
+
+    // A handler that runs on another executor.
+    template <class Handler, class Executor>
+    struct Elsewhere {
+        asio::executor_work_guard<Executor> work;
+        Handler handler;
+
+        void operator()(error_code const& ec, Results&&... results) {
+            asio::dispatch(work.get_executor(),
+                           asio::append(std::move(handler), ec, std::move(results)...));
+        }
+    };
+
+    // One that does not fit in place, in memory of its allocator.
+    template <class Held, class Allocator>
+    class Apart {
+        using Traits = typename std::allocator_traits<Allocator>::template rebind_traits<Held>;
+
+    public:
+        template <class... Parts>
+        explicit Apart(Allocator const& allocator, Parts&&... parts) : allocator_(allocator) {
+            auto* const memory = Traits::allocate(allocator_, 1);
+            try {
+                held_ = ::new (static_cast<void*>(memory)) Held{std::forward<Parts>(parts)...};
+            } catch (...) {
+                Traits::deallocate(allocator_, memory, 1);
+                throw;
+            }
+        }
+        Apart(Apart&& other) noexcept
+            : allocator_(std::move(other.allocator_)), held_(std::exchange(other.held_, nullptr)) {}
+        ~Apart() { release(); }
+
+        void operator()(error_code const& ec, Results&&... results) {
+            Held held(std::move(*held_));
+            release();
+            std::move(held)(ec, std::move(results)...);
+        }
+
+    private:
+        void release() noexcept {
+            if (auto* const held = std::exchange(held_, nullptr)) {
+                held->~Held();
+                Traits::deallocate(allocator_, held, 1);
+            }
+        }
+
+        [[no_unique_address]] typename Traits::allocator_type allocator_;
+        Held* held_ = nullptr;
+    };
+
+    // std::allocator means that the handler has no wish.
+    template <class Allocator>
+    static Allocator const& own_or_recycling(Allocator const& allocator) {
+        return allocator;
+    }
+    template <class T>
+    static asio::recycling_allocator<void> own_or_recycling(std::allocator<T> const&) {
+        return {};
+    }
+
+    template <class Held, class Allocator, class... Parts>
+    void hold(Allocator const& allocator, Parts&&... parts) {
+        if constexpr (sizeof(Held) <= room && alignof(Held) <= alignof(void*) &&
+                      std::is_nothrow_move_constructible_v<Held>)
+            keep<Held>(std::forward<Parts>(parts)...);
+        else
+            keep<Apart<Held, Allocator>>(allocator, std::forward<Parts>(parts)...);
+    }
+
+    template <class Held, class... Parts>
+    void keep(Parts&&... parts) {
+        static constexpr Methods methods{
+            [](std::byte* storage, error_code const& ec, Results&&... results) {
+                auto* const stored = std::launder(reinterpret_cast<Held*>(storage));
+                Held held(std::move(*stored));
+                stored->~Held();
+                std::move(held)(ec, std::move(results)...);
+            },
+            [](std::byte* from, std::byte* to) noexcept {
+                auto* const stored = std::launder(reinterpret_cast<Held*>(from));
+                ::new (static_cast<void*>(to)) Held(std::move(*stored));
+                stored->~Held();
+            },
+            [](std::byte* storage) noexcept {
+                std::launder(reinterpret_cast<Held*>(storage))->~Held();
+            }};
+        ::new (static_cast<void*>(storage_)) Held{std::forward<Parts>(parts)...};
+        methods_ = &methods;
+    }
+
+    Methods const* methods_ = nullptr;
+    asio::cancellation_slot slot_;
+    alignas(void*) std::byte storage_[room];
+};
+
+} // namespace tornado::detail

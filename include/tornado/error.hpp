@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+// Error codes of the library, and the one condition that says "the stream is gone".
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <type_traits>
+
+namespace boost::asio {}
+
+namespace tornado {
+
+namespace asio = boost::asio;
+
+using error_code = boost::system::error_code;
+using system_error = boost::system::system_error;
+
+/// What the library itself reports; what the system reports keeps the system's own codes.
+enum class error {
+    /// The stream was closed on this side, or an operation was started on a closed one.
+    stream_closed = 1,
+    /// max_bytes passed without the delimiter or a match, or the expression grew too complex
+    /// (T080).
+    unsatisfiable_read,
+    /// max_buffer_size was passed by a read, or max_write_buffer_size by a write (T098, T099).
+    buffer_full,
+    /// A read was started while another one is pending; the first is unharmed (T093).
+    already_reading,
+    /// A second wait for the same event was started; the first is unharmed (T136).
+    already_waiting,
+    /// start_tls or release on a stream with operations in flight or bytes in its buffers (T129).
+    not_idle,
+};
+
+/// Conditions to compare codes with: `if (ec == tornado::errc::stream_closed)`.
+enum class errc {
+    /// The stream is gone: end of file, reset, broken pipe, truncated TLS, or a code of ours that
+    /// closed it.
+    stream_closed = 1,
+};
+
+/// The category of `error`.
+boost::system::error_category const& error_category() noexcept;
+/// The category of `errc`.
+boost::system::error_category const& condition_category() noexcept;
+
+error_code make_error_code(error e) noexcept;
+boost::system::error_condition make_error_condition(errc e) noexcept;
+
+} // namespace tornado
+
+template <>
+struct boost::system::is_error_code_enum<tornado::error> : std::true_type {};
+template <>
+struct boost::system::is_error_condition_enum<tornado::errc> : std::true_type {};

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: BSL-1.0
+// IOStream: reads that say what they wait for, writes that share a send, and one close.
+#pragma once
+
+#include "tornado/detail/completion.hpp"
+#include "tornado/error.hpp"
+#include "tornado/netutil.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tornado {
+
+class IOLoop;
+class BaseIOStream;
+class IOStream;
+
+/// A stream is shared by whoever works with it, and by its own operations in flight.
+using IOStreamPtr = std::shared_ptr<IOStream>;
+
+/// The limits of one stream.
+struct StreamOptions {
+    /// Bytes received and not yet taken by a read. A read that needs more fails with
+    /// `error::buffer_full` and closes the stream (T099).
+    std::size_t max_buffer_size = 100 * 1024 * 1024;
+    /// Bytes asked of the kernel at a time. At most one chunk is received ahead of the reads
+    /// (T085).
+    std::size_t read_chunk_size = 64 * 1024;
+    /// Bytes queued and not yet sent. A write that would pass it fails with `error::buffer_full`;
+    /// the stream stays open (T098).
+    std::size_t max_write_buffer_size = std::numeric_limits<std::size_t>::max();
+    /// Keeps the stream open for writing when the peer ends its side. Tornado closes it (T110).
+    bool half_close = false;
+};
+
+namespace detail {
+class StreamCore;
+struct StreamAccess;
+using VoidCompletion = Completion<>;
+using StringCompletion = Completion<std::string>;
+using SizeCompletion = Completion<std::size_t>;
+using ConnectCompletion = Completion<IOStreamPtr>;
+inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+template <class Protocol>
+Protocol make_protocol(int family) {
+    if constexpr (std::is_same_v<Protocol, asio::generic::stream_protocol>)
+        return Protocol(family, 0);
+    else if constexpr (requires { Protocol::v6(); })
+        return family == AF_INET6 ? Protocol::v6() : Protocol::v4();
+    else
+        return Protocol();
+}
+} // namespace detail
+
+/// What `write(data)` gives back: the write is under way already, and this may be dropped, awaited,
+/// or called with a completion token. It refers to its stream and must not outlive it.
+///
+/// Completion signature `void(error_code)`: in the order of the writes, when the bytes were handed
+/// to the kernel, or already when they were queued below the low-water mark (T095). What a
+/// completed write took, close() never drops. Errors: the cause of the close, if the stream closed
+/// first. Cancelling a wait leaves the bytes in the queue.
+///
+///     stream->write("220 ready\r\n");                // nobody waits
+///     co_await stream->write(std::move(answer));     // waits, without a send of its own
+class WriteOperation {
+public:
+    template <asio::completion_token_for<void(error_code)> Token>
+    auto operator()(Token&& token) const;
+
+private:
+    friend class BaseIOStream;
+    explicit WriteOperation(BaseIOStream* stream) noexcept : stream_(stream) {}
+    void throw_if_full() const {
+        if (failure_)
+            throw_failure();
+    }
+    void throw_failure() const; // unless the stream is closed: whoever waits is told that
+
+    BaseIOStream* stream_;
+    std::uint64_t end_ = 0; // the stream's count of bytes written, this write included
+    error_code failure_;
+};
+
+/// A buffered byte stream: the reads and writes of Tornado's BaseIOStream, over whatever transport
+/// a subclass puts beneath.
+///
+/// Every read takes its completion token last; the default, `asio::deferred`, makes `co_await` work
+/// in any `asio::awaitable`. No operation completes inside the call that starts it, and each
+/// completes through the handler's associated executor. One read may be pending at a time: a second
+/// completes with `error::already_reading` and harms nothing (T093). A read on a closed stream is
+/// served while the buffer lasts (T067, T104), then completes with the cause of the close. A read
+/// cancelled through its slot (terminal, partial or total) completes with `operation_aborted`; not
+/// a byte is lost.
+///
+/// A stream belongs to one thread at a time, the one that runs its executor. It may be destroyed at
+/// any moment there; when the last reference goes and nothing is in flight, it closes.
+class BaseIOStream : public std::enable_shared_from_this<BaseIOStream> {
+public:
+    using executor_type = asio::any_io_executor;
+    using clock = std::chrono::steady_clock;
+
+    BaseIOStream(BaseIOStream const&) = delete;
+    BaseIOStream& operator=(BaseIOStream const&) = delete;
+    virtual ~BaseIOStream();
+
+    /// The executor that the stream's socket came with; completions run there unless a handler
+    /// names its own.
+    executor_type const& get_executor() const noexcept;
+    /// The IOLoop that lives on the executor's context; null when the context has none.
+    IOLoop* loop() const noexcept;
+
+    /// Reads up to and including the first `delimiter`.
+    /// `max_bytes`: a longer run without it closes the stream with `error::unsatisfiable_read`
+    /// (T079 to T082). Completion: `void(error_code, std::string)`. Throws std::invalid_argument
+    /// for an empty delimiter. Tornado: read_until.
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_until(std::string_view delimiter, Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_until(std::string_view delimiter, std::size_t max_bytes,
+                                  Token&& token = asio::deferred_t());
+
+    /// Reads up to the end of the first match of a Perl-style regular expression, what stands
+    /// before it included (T083, T084). An expression that grows too complex on the bytes received
+    /// fails as one that does not match. Compiled expressions are kept, so a loop may pass the same
+    /// text again and again. Completion: `void(error_code, std::string)`. Throws
+    /// std::invalid_argument, which quotes the expression. Tornado: read_until_regex.
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_until_regex(std::string_view expression,
+                                        Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_until_regex(std::string_view expression, std::size_t max_bytes,
+                                        Token&& token = asio::deferred_t());
+
+    /// Reads `n` bytes; with `partial`, at least one and at most `n`, as soon as any are there
+    /// (T061, T078). Completion: `void(error_code, std::string)`. Tornado: read_bytes.
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_bytes(std::size_t n, Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_bytes(std::size_t n, bool partial, Token&& token = asio::deferred_t());
+
+    /// Fills `buffer`, which must live until completion; with `partial`, completes as soon as any
+    /// bytes are there (T088 to T091). A read that fails or is cancelled half-way gives its bytes
+    /// back to the stream. Completion: `void(error_code, std::size_t)`, the bytes read. Tornado:
+    /// read_into.
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_into(asio::mutable_buffer buffer, Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_into(asio::mutable_buffer buffer, bool partial,
+                                 Token&& token = asio::deferred_t());
+
+    /// Reads all there is until the stream closes; the end of the stream is no error here (T060,
+    /// T069, T102). Completion: `void(error_code, std::string)`. Tornado: read_until_close.
+    template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
+    [[nodiscard]] auto read_until_close(Token&& token = asio::deferred_t());
+
+    /// Queues `data` and returns; all that one turn of the loop writes leaves in one send. A string
+    /// that is moved in is not copied if it is large; anything else is copied before the call
+    /// returns. Legal while connecting (T062) and from anywhere on the loop's thread. Throws
+    /// system_error(error::buffer_full), and queues nothing, when max_write_buffer_size would be
+    /// passed (T098). On a closed stream nothing is queued, and whoever waits for the result is
+    /// told. Tornado: write.
+    WriteOperation write(std::string&& data);
+    WriteOperation write(std::string_view data);
+    WriteOperation write(char const* data) { return write(std::string_view(data)); }
+    WriteOperation write(asio::const_buffer data);
+
+    /// The same with a completion token, `void(error_code)`, which is told of buffer_full too.
+    template <class Data, class Token>
+    auto write(Data&& data, Token&& token);
+
+    /// Asio's AsyncReadStream, so that Asio's and Beast's algorithms run on `*stream`; a
+    /// read_into(partial) of the first buffer that is not empty. Completion: `void(error_code,
+    /// std::size_t)`.
+    template <class MutableBufferSequence,
+              asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    auto async_read_some(MutableBufferSequence const& buffers, Token&& token = asio::deferred_t());
+    /// Asio's AsyncWriteStream. Short data are copied to the queue and share the turn's send; long
+    /// data are sent from the caller's memory, which must live until completion. Completion:
+    /// `void(error_code, std::size_t)`.
+    template <class ConstBufferSequence,
+              asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    auto async_write_some(ConstBufferSequence const& buffers, Token&& token = asio::deferred_t());
+
+    /// Runs `callback` once when the stream has closed and what was pending has been failed (T075),
+    /// always from the loop (T076), also if the stream is closed already. An empty function clears
+    /// it (T108). It is released when it has run: until then a callback that holds the stream keeps
+    /// it alive.
+    void set_close_callback(std::function<void()> callback);
+
+    /// Closes: a pending read takes what the buffer can satisfy (T102, T103), other pending
+    /// operations fail with `cause`, or `error::stream_closed` if that is empty. What completed
+    /// writes took is still sent, in the background if need be, for at most 30 seconds; the rest of
+    /// the queue is dropped (T101). Harmless twice (T105).
+    void close(error_code cause = {});
+
+    /// Closes as soon as everything queued has been sent and the peer has seen the end: takes no
+    /// new operations, sends the queue, ends the write side, discards what still comes in until the
+    /// peer ends its side too, and closes. After `deadline` it closes in any case.
+    void close_after_flush(clock::duration deadline = std::chrono::seconds(30));
+
+    /// Ends the write side after what is queued; reads go on. A later write fails with
+    /// `broken_pipe`.
+    void shutdown_write();
+
+    /// True from close(), close_after_flush() or the peer's end on.
+    bool closed() const noexcept;
+    bool reading() const noexcept; ///< a read is pending (T122)
+    bool writing() const noexcept; ///< bytes wait to be sent (T122)
+    /// Why the stream closed; empty while it is open and after a plain close(). End of stream is
+    /// `asio::error::eof`.
+    error_code error() const noexcept;
+
+    /// Back-pressure: calls `callback(true)` from the loop when more than `high` bytes are queued
+    /// and `callback(false)` when the queue has fallen to `low` again. `low` is also the mark below
+    /// which a write completes when it is queued (64 KiB unless set). Throws std::invalid_argument
+    /// if low > high.
+    void set_write_watermarks(std::size_t low, std::size_t high,
+                              std::function<void(bool)> callback);
+
+    std::uint64_t bytes_read() const noexcept;    ///< received, in all
+    std::uint64_t bytes_written() const noexcept; ///< handed to the kernel, in all
+
+protected:
+    explicit BaseIOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
+    detail::StreamCore& core() noexcept { return *core_; }
+    detail::StreamCore const& core() const noexcept { return *core_; }
+
+private:
+    friend class WriteOperation;
+    friend struct detail::StreamAccess;
+
+    void start_read_until(std::string_view delimiter, std::size_t max_bytes,
+                          detail::StringCompletion&&);
+    void start_read_until_regex(std::string_view expression, std::size_t max_bytes,
+                                detail::StringCompletion&&);
+    void start_read_bytes(std::size_t n, bool partial, detail::StringCompletion&&);
+    void start_read_until_close(detail::StringCompletion&&);
+    void start_read_into(asio::mutable_buffer buffer, bool partial, detail::SizeCompletion&&);
+    WriteOperation start_write(std::string&& data);
+    WriteOperation start_write(std::string_view data);
+    void start_wait_written(std::uint64_t end, error_code failure, detail::VoidCompletion&&);
+    void start_write_some(asio::const_buffer const* buffers, std::size_t count,
+                          detail::SizeCompletion&&);
+
+    std::shared_ptr<detail::StreamCore> core_;
+};
+
+/// A BaseIOStream over a TCP or Unix stream socket.
+class IOStream : public BaseIOStream {
+public:
+    /// Any of Asio's: `asio::ip::tcp::socket`, `asio::local::stream_protocol::socket`, with any
+    /// executor.
+    using socket_type = asio::basic_stream_socket<asio::generic::stream_protocol>;
+
+    /// Takes a socket, connected or to be connected by connect() (T127), and stays on its executor.
+    /// Switches TCP_NODELAY on and the descriptor to non-blocking. Throws system_error.
+    template <class Protocol, class Executor>
+    explicit IOStream(asio::basic_stream_socket<Protocol, Executor> socket,
+                      StreamOptions const& options = {})
+        : IOStream(socket_type(std::move(socket)), options) {}
+    explicit IOStream(socket_type socket, StreamOptions const& options = {});
+    /// Takes an accepted connection onto `executor`.
+    IOStream(asio::any_io_executor executor, Connection connection,
+             StreamOptions const& options = {});
+    ~IOStream() override;
+
+    /// Connects to `peer`. Completion: `void(error_code, IOStreamPtr)`, with this stream (T063).
+    /// When it fails the stream is closed with the cause, before the writes that wait for it fail,
+    /// before the close callback (T125). Reads and writes are legal meanwhile (T062). Tornado:
+    /// IOStream.connect.
+    template <class Token = asio::deferred_t>
+    auto connect(Address const& peer, Token&& token = asio::deferred_t());
+
+    /// Switches Nagle's delay off (true, the default for TCP) or on. Does nothing on other sockets
+    /// (T123).
+    void set_nodelay(bool value);
+
+    /// This end's and the peer's address; empty when the stream is closed or not connected.
+    Address local_address() const;
+    Address remote_address() const;
+
+    int native_handle() const noexcept; ///< -1 when the stream is closed
+
+    /// Gives the socket back to plain Asio; this stream is closed then, and its close callback is
+    /// not run. Bytes that were received and not read are moved to `unread`. Throws
+    /// system_error(error::not_idle), and changes nothing, while an operation is in flight, bytes
+    /// wait to be sent, or `unread` is null and bytes are there.
+    ///
+    ///     auto socket = stream->release<asio::ip::tcp>();
+    template <class Protocol = asio::generic::stream_protocol>
+    asio::basic_stream_socket<Protocol> release(std::string* unread = nullptr) {
+        auto const protocol = detail::make_protocol<Protocol>(family());
+        return asio::basic_stream_socket<Protocol>(get_executor(), protocol,
+                                                   release_descriptor(unread));
+    }
+
+private:
+    void start_connect(Address const& peer, detail::ConnectCompletion&&);
+    int family() const noexcept;
+    int release_descriptor(std::string* unread);
+};
+
+// The seam: a template takes the token, the body is in iostream.cpp.
+
+template <asio::completion_token_for<void(error_code)> Token>
+auto WriteOperation::operator()(Token&& token) const {
+    return asio::async_initiate<Token, void(error_code)>(
+        [](auto&& handler, WriteOperation const& self) {
+            self.stream_->start_wait_written(
+                self.end_, self.failure_,
+                {std::forward<decltype(handler)>(handler), self.stream_->get_executor()});
+        },
+        token, *this);
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_until(std::string_view delimiter, Token&& token) {
+    return read_until(delimiter, detail::unlimited, std::forward<Token>(token));
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_until(std::string_view delimiter, std::size_t max_bytes, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::string)>(
+        [this, max_bytes](auto&& handler, std::string const& text) {
+            start_read_until(text, max_bytes,
+                             {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token, std::string(delimiter));
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_until_regex(std::string_view expression, Token&& token) {
+    return read_until_regex(expression, detail::unlimited, std::forward<Token>(token));
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_until_regex(std::string_view expression, std::size_t max_bytes,
+                                    Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::string)>(
+        [this, max_bytes](auto&& handler, std::string const& text) {
+            start_read_until_regex(text, max_bytes,
+                                   {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token, std::string(expression));
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_bytes(std::size_t n, Token&& token) {
+    return read_bytes(n, false, std::forward<Token>(token));
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_bytes(std::size_t n, bool partial, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::string)>(
+        [this, n, partial](auto&& handler) {
+            start_read_bytes(n, partial,
+                             {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token);
+}
+
+template <asio::completion_token_for<void(error_code, std::size_t)> Token>
+auto BaseIOStream::read_into(asio::mutable_buffer buffer, Token&& token) {
+    return read_into(buffer, false, std::forward<Token>(token));
+}
+
+template <asio::completion_token_for<void(error_code, std::size_t)> Token>
+auto BaseIOStream::read_into(asio::mutable_buffer buffer, bool partial, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::size_t)>(
+        [this, buffer, partial](auto&& handler) {
+            start_read_into(buffer, partial,
+                            {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token);
+}
+
+template <asio::completion_token_for<void(error_code, std::string)> Token>
+auto BaseIOStream::read_until_close(Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::string)>(
+        [this](auto&& handler) {
+            start_read_until_close({std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token);
+}
+
+template <class Data, class Token>
+auto BaseIOStream::write(Data&& data, Token&& token) {
+    WriteOperation operation = [&] {
+        if constexpr (std::is_same_v<Data, std::string>)
+            return start_write(std::move(data));
+        else if constexpr (std::is_convertible_v<Data, std::string_view>)
+            return start_write(std::string_view(data));
+        else {
+            asio::const_buffer const bytes(std::forward<Data>(data));
+            return start_write(
+                std::string_view(static_cast<char const*>(bytes.data()), bytes.size()));
+        }
+    }();
+    return operation(std::forward<Token>(token));
+}
+
+template <class MutableBufferSequence,
+          asio::completion_token_for<void(error_code, std::size_t)> Token>
+auto BaseIOStream::async_read_some(MutableBufferSequence const& buffers, Token&& token) {
+    asio::mutable_buffer first;
+    for (auto it = asio::buffer_sequence_begin(buffers);
+         it != asio::buffer_sequence_end(buffers) && first.size() == 0; ++it)
+        first = *it;
+    return read_into(first, true, std::forward<Token>(token));
+}
+
+template <class ConstBufferSequence,
+          asio::completion_token_for<void(error_code, std::size_t)> Token>
+auto BaseIOStream::async_write_some(ConstBufferSequence const& buffers, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::size_t)>(
+        [this](auto&& handler, ConstBufferSequence const& sequence) {
+            asio::const_buffer list[16]; // more may be left for the next call
+            std::size_t count = 0;
+            for (auto it = asio::buffer_sequence_begin(sequence);
+                 it != asio::buffer_sequence_end(sequence) && count < std::size(list); ++it)
+                if (asio::const_buffer const next = *it; next.size() != 0)
+                    list[count++] = next;
+            start_write_some(list, count,
+                             {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token, buffers);
+}
+
+template <class Token>
+auto IOStream::connect(Address const& peer, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
+        [this](auto&& handler, Address const& to) {
+            start_connect(to, {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token, peer);
+}
+
+} // namespace tornado

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSL-1.0
+// Listening sockets and what comes out of them: addresses, binding, accepting (Tornado's
+// tornado.netutil).
+#pragma once
+
+#include "tornado/error.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <netdb.h>
+#include <string>
+#include <string_view>
+#include <sys/socket.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tornado {
+
+class IOLoop;
+
+/// The address of a peer or of a local end: IPv4 or IPv6 with a port, or a Unix socket's name;
+/// empty when it was made by default. A small value, compared and hashed by content, an IPv6 scope
+/// included.
+class Address {
+public:
+    Address() = default;
+    Address(asio::ip::tcp::endpoint const& endpoint);
+    Address(asio::local::stream_protocol::endpoint const& endpoint);
+    /// Of any family; one that is neither IP nor Unix gives an empty Address.
+    Address(asio::generic::stream_protocol::endpoint const& endpoint);
+    /// From an IP literal (see is_valid_ip), no host name. Throws std::invalid_argument that names
+    /// it.
+    Address(std::string_view ip, std::uint16_t port);
+
+    /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC when empty.
+    int family() const noexcept;
+    bool is_unix() const noexcept;
+    /// The IP address as text, `fe80::1%eth0` when it has a scope; empty for a Unix socket.
+    std::string ip() const;
+    /// The port; 0 for a Unix socket.
+    std::uint16_t port() const noexcept;
+    /// The name of a Unix socket: a file's path, an abstract name with its leading NUL, or empty
+    /// for a peer that has not bound a name; empty for an IP address.
+    std::string path() const;
+
+    /// `127.0.0.1:80`, `[::1]:80`, `/run/x.sock`, `@name` when abstract, `(unnamed)`, or `(none)`
+    /// when empty. Control characters come out as `\x0a`, so that a peer's name cannot break a log
+    /// line.
+    std::string to_string() const;
+
+    /// For Asio's sockets of any kind (`asio::generic::stream_protocol::socket`).
+    /// Throws system_error when path() does not fit a Unix address.
+    asio::generic::stream_protocol::endpoint endpoint() const;
+    /// For Asio's TCP sockets. Throws std::invalid_argument when this is no IP address.
+    asio::ip::tcp::endpoint tcp_endpoint() const;
+
+    friend bool operator==(Address const&, Address const&) = default;
+    friend std::ostream& operator<<(std::ostream& out, Address const& address);
+
+private:
+    friend struct std::hash<Address>;
+    struct Name {
+        std::string path;
+        bool operator==(Name const&) const = default;
+    };
+    std::variant<std::monostate, asio::ip::tcp::endpoint, Name> value_;
+};
+
+namespace detail {
+
+/// Move-only owner of a descriptor.
+class Descriptor {
+public:
+    explicit Descriptor(int fd) noexcept : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+    Descriptor& operator=(Descriptor&& other) noexcept;
+    ~Descriptor();
+
+    /// -1 after release() and after a move.
+    int native_handle() const noexcept { return fd_; }
+    /// Gives the descriptor to the caller, who closes it.
+    int release() noexcept { return std::exchange(fd_, -1); }
+
+private:
+    int fd_;
+};
+
+} // namespace detail
+
+/// Owner of a bound, listening descriptor that no loop has yet; closes it on destruction. Made by
+/// bind_sockets and its kin, consumed by add_accept_handler and TCPServer::add_socket; it may cross
+/// a fork.
+class ListenSocket : private detail::Descriptor {
+public:
+    /// Adopts a listening stream socket and makes it fit for a loop: close-on-exec, non-blocking,
+    /// and TCP_NODELAY for TCP, which on Linux every accepted connection inherits without a call of
+    /// its own. Throws std::invalid_argument when `fd` is something else, and then leaves it to the
+    /// caller.
+    explicit ListenSocket(int fd);
+
+    using Descriptor::native_handle;
+    using Descriptor::release;
+
+    /// The bound address; port 0 has become a real port here. Throws system_error.
+    Address local_address() const;
+};
+
+/// Owner of an accepted descriptor that no loop has yet, close-on-exec and non-blocking; closes it
+/// on destruction. An IOStream is made of it and an executor; for plain Asio:
+///
+///     asio::generic::stream_protocol::socket socket(executor, c.protocol(), c.native_handle());
+///     c.release();
+class Connection : private detail::Descriptor {
+public:
+    /// Adopts a connected stream socket of the given family.
+    Connection(int fd, int family) noexcept : Descriptor(fd), family_(family) {}
+
+    using Descriptor::native_handle;
+    using Descriptor::release;
+
+    /// AF_INET, AF_INET6 or AF_UNIX.
+    int family() const noexcept { return family_; }
+    /// What Asio's sockets want to know beside the descriptor.
+    asio::generic::stream_protocol protocol() const noexcept;
+
+private:
+    int family_;
+};
+
+/// How bind_sockets resolves and listens.
+struct ListenOptions {
+    /// AF_INET or AF_INET6 to listen on that family alone.
+    int family = AF_UNSPEC;
+    /// Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn.
+    int backlog = SOMAXCONN;
+    /// Flags for getaddrinfo(3).
+    int flags = AI_PASSIVE;
+    /// SO_REUSEPORT: several processes may each bind the port, and share its connections (T157,
+    /// T183).
+    bool reuse_port = false;
+};
+
+/// Listens on every address that `address` stands for: an IP literal, a host name, or empty for all
+/// interfaces. Port 0 lets the kernel choose one port, the same for all addresses. IPv6 sockets
+/// take IPv6 only; SO_REUSEADDR is set; a family that the machine lacks is skipped, and so is `::1`
+/// for "localhost" on a machine without it. A host name blocks the caller while it is looked up.
+///
+/// Throws system_error whose what() names port and address and says what to do: port in use, port
+/// privileged, address not of this machine, name that does not resolve. Nothing stays open then.
+///
+/// tornado.netutil.bind_sockets, T182 to T185.
+std::vector<ListenSocket> bind_sockets(std::uint16_t port, std::string const& address = "",
+                                       ListenOptions options = {});
+
+/// Listens on a Unix socket. A socket file left at `path` is replaced, as in Tornado even when
+/// another process listens there; any other file is refused. The file gets exactly `mode`, whatever
+/// the umask, before the first client can connect, and is not removed at close. A leading NUL makes
+/// an abstract name: no file, no mode.
+///
+/// Throws std::invalid_argument when `path` is another kind of file, is empty or is too long,
+/// system_error when the system refuses; both name the path.
+///
+/// tornado.netutil.bind_unix_socket, T186, T187; unix(7).
+ListenSocket bind_unix_socket(std::string const& path, unsigned mode = 0600,
+                              int backlog = SOMAXCONN);
+
+/// The sockets that systemd passed to this process (socket activation), in the unit's order; none
+/// without it. The environment variables are removed, so that children do not see them and a second
+/// call gives none. Not safe while other threads read the environment.
+///
+/// Throws std::invalid_argument when a passed descriptor is not a listening stream socket.
+///
+/// sd_listen_fds(3).
+std::vector<ListenSocket> systemd_sockets();
+
+/// Receives each accepted connection and the address of its peer.
+using AcceptHandler = std::function<void(Connection, Address)>;
+
+/// Accepts on `loop` from now on: `handler` is called on the loop's thread for every connection,
+/// for all that wait in one turn, up to 128. An exception of the handler is logged and accepting
+/// goes on. Running out of descriptors pauses with back-off and one log line; accepting resumes
+/// when one is free.
+///
+/// Returns the remover, which ends accepting, inside the handler and in mid-batch too, and closes
+/// the listening socket, which was moved here (Tornado leaves it to its owner). Calling it twice,
+/// or after the loop is gone, is harmless; letting go of it uncalled leaves the handler in place.
+/// To be called on the loop's thread.
+///
+/// tornado.netutil.add_accept_handler, T188, T189.
+std::function<void()> add_accept_handler(IOLoop& loop, ListenSocket socket, AcceptHandler handler);
+
+/// The same on IOLoop::current().
+std::function<void()> add_accept_handler(ListenSocket socket, AcceptHandler handler);
+
+/// Whether `ip` is an IPv4 address of four decimal numbers or an IPv6 address, whose zone may be
+/// named when this machine has it (`fe80::1%eth0`). Host names, blanks, ports and brackets are not.
+///
+/// tornado.netutil.is_valid_ip, T181; Tornado also takes inet_aton(3)'s old short forms such as
+/// `127.1`.
+bool is_valid_ip(std::string_view ip);
+
+} // namespace tornado
+
+/// Equal addresses have equal hashes.
+template <>
+struct std::hash<tornado::Address> {
+    std::size_t operator()(tornado::Address const& address) const noexcept;
+};

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSL-1.0
+// TCPServer: listens, accepts, and hands each connection to handle_stream as a stream.
+#pragma once
+
+#include "tornado/iostream.hpp"
+#include "tornado/netutil.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tornado {
+
+class IOLoop;
+
+/// What a server does with each connection; the limits of its streams are StreamOptions' (T161).
+struct TCPServerOptions : StreamOptions {
+    using clock = std::chrono::steady_clock;
+    static constexpr clock::duration none = clock::duration::max();
+
+    /// A connection on which no byte moved for so long, in either direction, is closed with
+    /// `timed_out`; it may take up to a quarter longer.
+    clock::duration idle_timeout = none;
+    /// With so many connections open accepting pauses; others wait in the kernel's backlog.
+    std::size_t max_connections = std::numeric_limits<std::size_t>::max();
+};
+
+/// What a server has done so far.
+struct TCPServerStats {
+    std::uint64_t accepted = 0;      ///< connections given to handle_stream
+    std::size_t active = 0;          ///< of these, how many hold a descriptor
+    std::uint64_t rejected = 0;      ///< connections that could not be made a stream
+    std::uint64_t accept_errors = 0; ///< failed accepts, see add_accept_handler
+    std::uint64_t bytes_in = 0;      ///< received by all connections, open and ended
+    std::uint64_t bytes_out = 0;     ///< sent likewise
+};
+
+/// A non-blocking TCP or Unix-socket server.
+///
+/// Derive from it and override handle_stream, or give a callable to the constructor. Both forms of
+/// a handler fit one signature: a coroutine, or a function that sets callbacks up and returns `{}`.
+///
+///     TCPServer server([](IOStreamPtr stream, Address) -> asio::awaitable<void> {
+///         for (;;)
+///             co_await stream->write(co_await stream->read_until("\n"));
+///     });
+///     server.listen(8888);
+///     IOLoop::current().start();
+///
+/// The end of a stream (end of file, reset, a close, a time-out) that ends a handler as an
+/// exception is a normal end. Any other exception is logged with its type and text and closes that
+/// connection; the server goes on (T146, T148).
+///
+/// A server belongs to its loop's thread, must not outlive the loop, and may be destroyed at any
+/// moment there: it stops listening, and live connections go on. A handler that is a member of what
+/// was destroyed with it must not use `this` then.
+class TCPServer {
+public:
+    using clock = TCPServerOptions::clock;
+    /// Copied once; lives as long as the server or a connection that it handles.
+    using StreamHandler = std::function<asio::awaitable<void>(IOStreamPtr, Address)>;
+
+    /// A server on IOLoop::current().
+    explicit TCPServer(TCPServerOptions options = {});
+    explicit TCPServer(IOLoop& loop, TCPServerOptions options = {});
+
+    /// `handler` takes `(IOStreamPtr, Address)` and returns nothing or an `asio::awaitable<void>`.
+    template <std::invocable<IOStreamPtr, Address> Handler>
+    TCPServer(Handler handler, TCPServerOptions options = {})
+        : TCPServer(adapt(std::move(handler)), std::move(options), Tag()) {}
+    template <std::invocable<IOStreamPtr, Address> Handler>
+    TCPServer(IOLoop& loop, Handler handler, TCPServerOptions options = {})
+        : TCPServer(loop, adapt(std::move(handler)), std::move(options), Tag()) {}
+
+    TCPServer(TCPServer const&) = delete;
+    TCPServer& operator=(TCPServer const&) = delete;
+    virtual ~TCPServer();
+
+    /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
+    /// (T154). Throws as bind_sockets does.
+    void listen(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    /// Accepts on sockets that bind_sockets, bind_unix_socket or systemd_sockets made.
+    void add_sockets(std::vector<ListenSocket> sockets);
+    void add_socket(ListenSocket socket);
+    /// Binds, and accepts from start() on; after start() at once (T153).
+    void bind(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    /// Accepts on what bind() bound. Throws std::logic_error when called twice, and
+    /// std::invalid_argument unless `num_processes` is 1: a server on several processes comes with
+    /// tornado.process.
+    void start(int num_processes = 1);
+
+    /// Closes the listening sockets; live connections go on (T152). Harmless twice (T150), legal in
+    /// a handler (T151); listen() may follow (T158).
+    void stop();
+
+    /// stop()s, waits until no connection holds a descriptor, and after `deadline` closes the rest.
+    /// Completion: `void(error_code, std::size_t)`, how many had to be closed. Cancelling it (any
+    /// type) ends the wait and closes nothing. Several may wait at a time, and may outlast the
+    /// server.
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto shutdown(clock::duration deadline, Token&& token = asio::deferred_t()) {
+        return asio::async_initiate<Token, void(error_code, std::size_t)>(
+            [this, deadline](auto&& handler) {
+                start_shutdown(deadline, {std::forward<decltype(handler)>(handler), executor()});
+            },
+            token);
+    }
+
+    /// Where it listens, bound and not yet started sockets included; real ports in place of 0.
+    std::vector<Address> addresses() const;
+    TCPServerStats stats() const;
+
+    /// Called for each connection. The server keeps no reference: the stream lives while the
+    /// handler or its operations do. The default throws std::logic_error.
+    virtual asio::awaitable<void> handle_stream(IOStreamPtr stream, Address address);
+
+private:
+    struct Tag {};
+    class Shared;
+
+    TCPServer(StreamHandler handler, TCPServerOptions options, Tag);
+    TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions options, Tag);
+    asio::any_io_executor const& executor() const noexcept;
+    void start_shutdown(clock::duration deadline, detail::SizeCompletion&& handler);
+
+    template <class Handler>
+    static StreamHandler adapt(Handler handler) {
+        if constexpr (std::is_void_v<std::invoke_result_t<Handler&, IOStreamPtr, Address>>)
+            return [handler = std::move(handler)](
+                       IOStreamPtr stream, Address address) mutable -> asio::awaitable<void> {
+                handler(std::move(stream), std::move(address));
+                return {};
+            };
+        else
+            return handler;
+    }
+
+    std::shared_ptr<Shared> shared_; // with the connections, which may outlive the server
+    std::vector<ListenSocket> bound_;
+    bool started_ = false;
+};
+
+} // namespace tornado

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+// Which loop is a thread's current one.
+#pragma once
+
+#include "tornado/ioloop.hpp"
+
+namespace tornado::detail {
+
+/// `loop` is being destroyed on this thread.
+void forget_current(IOLoop& loop) noexcept;
+
+/// Makes a loop current and, when destroyed, the former one again, provided that it still exists.
+class CurrentWhileRunning {
+public:
+    explicit CurrentWhileRunning(IOLoop& loop) noexcept;
+    CurrentWhileRunning(CurrentWhileRunning const&) = delete;
+    CurrentWhileRunning& operator=(CurrentWhileRunning const&) = delete;
+    ~CurrentWhileRunning();
+
+private:
+    friend void forget_current(IOLoop&) noexcept;
+
+    IOLoop* former_;
+    CurrentWhileRunning* outer_;
+};
+
+} // namespace tornado::detail

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a pending read waits for, and whether the bytes received so far satisfy it. No I/O.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace tornado::detail {
+
+inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+
+struct Expression;
+
+/// One read's condition. It remembers how far it has looked, so that a message which arrives in
+/// many pieces is not scanned again from its start (T070).
+///
+/// A regular expression is scanned again from where a match could still begin. For one that can
+/// begin at any byte and reach to the end of whatever came (`[^;]*;`), and for one that looks
+/// behind
+/// (`(?<=a)b`), that is the start, with each piece. What a read may spend on it is bounded: a fixed
+/// amount and so much for each byte that arrives; beyond it, or beyond the 4 MiB that Boost.Regex
+/// may use to go back, the read is unsatisfiable. Such a message gets there after some 4 KiB when
+/// it comes byte by byte, 150 KiB in pieces of 1 KiB, 4 MiB in pieces of 64 KiB; `until` has no
+/// bound.
+class ReadRequest {
+public:
+    ReadRequest() = default; ///< waits for nothing; examine() must not be called
+
+    /// Up to and including `delimiter`, any bytes (up to 15 without an allocation). Throws
+    /// std::invalid_argument when it is empty.
+    static ReadRequest until(std::string_view delimiter, std::size_t max_bytes = no_limit);
+    /// Up to the end of the first match (T084). Perl's syntax, read as Python reads it: `.` matches
+    /// all but a newline, `^` the first byte and `$` the end of what was received, unless (?s) or
+    /// (?m) say otherwise. A match is delivered when it is there, even if more bytes could extend
+    /// it. The last few expressions of a thread are kept compiled. Throws std::invalid_argument
+    /// that quotes the expression when it is malformed or has `\G`, which means nothing in a
+    /// stream.
+    static ReadRequest until_regex(std::string_view expression, std::size_t max_bytes = no_limit);
+    /// `n` bytes; with `partial` as many of them as have come, but at least one (T078). Ready at
+    /// once when `n` is 0 (T061).
+    static ReadRequest bytes(std::size_t n, bool partial);
+    static ReadRequest until_close();
+
+    struct Answer {
+        enum class What {
+            more,          ///< receive more, then examine again
+            ready,         ///< complete the read with the first `bytes` bytes
+            unsatisfiable, ///< close the stream: no match within max_bytes (T080, T082)
+        } what;
+        std::size_t bytes = 0;
+    };
+
+    /// `buffered` is everything received so far; between two calls on one request it only grows at
+    /// its end. A match that ends beyond max_bytes counts as none.
+    Answer examine(std::string_view buffered);
+    /// The same when nothing more will come: until_close takes all (T069, T102). Nothing that
+    /// examine() was given is left unscanned, so the others answer as before (T071).
+    Answer examine_at_end(std::string_view buffered);
+
+private:
+    enum class Kind : unsigned char { none, delimiter, regex, bytes, partial_bytes, close };
+
+    explicit ReadRequest(Kind kind, std::size_t limit = no_limit) : kind_(kind), limit_(limit) {}
+
+    std::string_view delimiter() const noexcept;
+    Answer examine_delimiter(std::string_view buffered);
+    Answer examine_regex(std::string_view buffered);
+
+    Kind kind_ = Kind::none;
+    std::size_t limit_ = 0;          // max_bytes, or the bytes to read
+    std::size_t scanned_ = 0;        // no match begins before it
+    std::int64_t steps_ = 0;         // what the expression has cost so far
+    std::array<char, 15> delimiter_; // a longer one is expression_'s text
+    std::uint8_t delimiter_size_ = 0;
+    std::shared_ptr<Expression const> expression_;
+};
+
+} // namespace tornado::detail

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "socket_transport.hpp"
+
+#include <cerrno>
+#include <sys/socket.h>
+#include <utility>
+
+namespace tornado::detail {
+
+namespace {
+
+error_code last_error() noexcept {
+    return {errno, boost::system::system_category()};
+}
+
+} // namespace
+
+SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {
+    if (socket_.is_open())
+        socket_.non_blocking(true);
+}
+
+std::size_t SocketTransport::read_some(std::span<asio::mutable_buffer const> buffers,
+                                       error_code& ec) {
+    // A single buffer lets Asio call recv, which is cheaper than recvmsg.
+    if (buffers.size() == 1 || buffers[1].size() == 0)
+        return socket_.read_some(buffers[0], ec);
+    return socket_.read_some(buffers, ec);
+}
+
+std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buffers,
+                                        error_code& ec) {
+    if (buffers.size() == 1)
+        return socket_.write_some(buffers[0], ec);
+    return socket_.write_some(buffers, ec);
+}
+
+void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
+    socket_.async_wait(direction == Direction::read ? Socket::wait_read : Socket::wait_write,
+                       Wakeup(std::move(waiter), direction));
+}
+
+// Asio's own synchronous connect waits for the end, so the call is made here.
+void SocketTransport::connect(Endpoint const& peer, error_code& ec) {
+    if (!socket_.is_open()) {
+        socket_.open(peer.protocol(), ec);
+        if (!ec)
+            socket_.non_blocking(true, ec);
+        if (ec)
+            return;
+    }
+    auto const* address = reinterpret_cast<sockaddr const*>(peer.data());
+    if (::connect(native_handle(), address, static_cast<socklen_t>(peer.size())) == 0)
+        ec = {};
+    else
+        ec = last_error();
+}
+
+void SocketTransport::finish_connect(error_code& ec) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &value, &size) != 0)
+        value = errno;
+    ec = {value, boost::system::system_category()};
+}
+
+void SocketTransport::shutdown_write(error_code& ec) {
+    socket_.shutdown(Socket::shutdown_send, ec);
+}
+
+void SocketTransport::close() noexcept {
+    error_code ignored; // the descriptor is freed in any case: close(2)
+    socket_.close(ignored);
+}
+
+int SocketTransport::release(error_code& ec) {
+    return socket_.release(ec);
+}
+
+} // namespace tornado::detail

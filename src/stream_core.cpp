@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "stream_core.hpp"
+
+#include "tornado/log.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+
+namespace tornado::detail {
+
+namespace {
+
+// After so many steps other handlers of the loop have their turn.
+constexpr int steps_a_turn = 512;
+// For what completed writes took, after close().
+constexpr auto linger = std::chrono::seconds(30);
+
+bool is_reset(error_code ec) noexcept {
+    return ec == asio::error::connection_reset || ec == asio::error::connection_aborted ||
+           ec == asio::error::broken_pipe || ec == asio::error::timed_out;
+}
+
+template <class Callback, class... Args>
+void call_logged(char const* what, Callback&& callback, Args... args) {
+    try {
+        callback(args...);
+    } catch (...) {
+        log(Logger::application, LogLevel::error,
+            std::string("Exception in ") + what + ": " + describe(std::current_exception()));
+    }
+}
+
+template <class Slot, class Cancel>
+void on_cancel(Slot slot, Cancel cancel) {
+    if (slot.is_connected())
+        slot.assign([cancel = std::move(cancel)](asio::cancellation_type) { cancel(); });
+}
+
+} // namespace
+
+StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const& options,
+                       bool connected)
+    : transport_(std::move(transport)),
+      in_(options),
+      out_(options),
+      connected_(connected ? Connected::yes : Connected::no),
+      half_close_(options.half_close) {}
+
+StreamCore::~StreamCore() {
+    free_descriptor();
+}
+
+void StreamCore::orphan() noexcept {
+    stream_ = nullptr;
+    close_callback_ = nullptr;
+    close({});
+}
+
+// ---- Operations
+
+template <class Result, class... Start>
+void StreamCore::start_read(Completion<Result>&& handler, Start&&... start) {
+    if (in_.pending())
+        return handler.post(transport_->executor(),
+                            closed() ? close_error() : make_error_code(error::already_reading),
+                            Result());
+    on_cancel(handler.slot(), [weak = weak_from_this()] {
+        if (auto const self = weak.lock()) {
+            self->in_.cancel();
+            self->schedule();
+        }
+    });
+    in_.start(std::forward<Start>(start)..., std::move(handler));
+    if (!in_turn_ && !readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
+        hold();
+        arm(); // only the transport can help
+    } else {
+        schedule();
+    }
+}
+
+void StreamCore::read(ReadRequest&& request, StringCompletion&& handler) {
+    start_read(std::move(handler), std::move(request));
+}
+
+void StreamCore::read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler) {
+    start_read(std::move(handler), buffer, partial);
+}
+
+void StreamCore::wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
+    if (!failure && state_ == State::closed && !out_.is_complete(end))
+        failure = close_error();
+    auto const slot = handler.slot();
+    if (auto const* pending = out_.wait(end, failure, may_complete(), std::move(handler)))
+        on_cancel(slot, [weak = weak_from_this(), pending] {
+            if (auto const self = weak.lock()) {
+                self->out_.cancel(pending, self->may_complete());
+                self->schedule();
+            }
+        });
+    schedule();
+}
+
+void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler) {
+    if (closed() || end_wanted_)
+        return handler.post(transport_->executor(),
+                            closed() ? close_error() : make_error_code(asio::error::broken_pipe),
+                            0);
+    auto const slot = handler.slot();
+    auto const* pending = out_.append_some(buffers, std::move(handler));
+    on_cancel(slot, [weak = weak_from_this(), pending] {
+        if (auto const self = weak.lock()) {
+            self->out_.cancel(pending, self->may_complete());
+            self->schedule();
+        }
+    });
+    schedule();
+}
+
+void StreamCore::connect(Transport::Endpoint const& peer, ConnectCompletion&& handler) {
+    if (closed() || connected_ != Connected::no) {
+        auto const ec = closed() ? close_error() : make_error_code(asio::error::already_connected);
+        return handler.post(transport_->executor(), ec, nullptr);
+    }
+    on_cancel(handler.slot(), [weak = weak_from_this()] {
+        if (auto const self = weak.lock())
+            self->shut(asio::error::operation_aborted, false);
+    });
+    connect_handler_ = std::make_unique<ConnectCompletion>(std::move(handler));
+    hold();
+    error_code ec;
+    transport_->connect(peer, ec);
+    readable_ = false; // the peer has yet to say something
+    connected_ = ec ? Connected::pending : Connected::yes;
+    if (ec == asio::error::in_progress)
+        arm();
+    else if (ec)
+        shut(ec, false);
+    else
+        schedule();
+}
+
+void StreamCore::set_close_callback(std::function<void()> callback) {
+    close_callback_ = std::move(callback);
+    if (state_ == State::closed)
+        schedule();
+    else if (!in_turn_)
+        arm(); // an idle stream notices the peer's end too (T074)
+}
+
+void StreamCore::close(error_code cause) {
+    while (!out_.empty() && send()) { // as much as the kernel takes now (T101)
+    }
+    shut(cause, true);
+}
+
+void StreamCore::close_after_flush(clock::duration deadline) {
+    if (closed())
+        return;
+    state_ = State::flushing;
+    end_wanted_ = true;
+    start_deadline(deadline);
+    schedule();
+}
+
+void StreamCore::shutdown_write() {
+    end_wanted_ = true;
+    schedule();
+}
+
+int StreamCore::release(std::string* unread) {
+    if (in_flight() || closed() || (!unread && !in_.empty()))
+        throw system_error(error::not_idle,
+                           "release: operations are in flight, or bytes wait in a buffer");
+    error_code ec;
+    auto const descriptor = transport_->release(ec);
+    if (ec)
+        throw system_error(ec, "release");
+    if (unread)
+        *unread = in_.take_all();
+    close_callback_ = nullptr;
+    shut({}, false);
+    return descriptor;
+}
+
+// ---- A turn
+
+void StreamCore::ready(Direction direction, error_code ec) {
+    switch (direction) {
+    case Direction::none:
+        scheduled_ = false;
+        break;
+    case Direction::read:
+        waiting_read_ = false;
+        readable_ = true;
+        break;
+    case Direction::write:
+        waiting_write_ = false;
+        writable_ = true;
+        if (connected_ == Connected::pending && !ec) {
+            transport_->finish_connect(ec);
+            connected_ = Connected::yes;
+        }
+        break;
+    }
+    if (ec && ec != asio::error::operation_aborted)
+        shut(ec, false);
+    turn();
+}
+
+void StreamCore::discard() noexcept {
+    state_ = State::closed;
+    ended_ = true;
+    free_descriptor();
+    // Destroyed at the end of this scope, when nothing here refers to them any more.
+    auto const owner = std::move(owner_);
+    auto const callback = std::exchange(close_callback_, nullptr);
+    auto const connecting = std::move(connect_handler_);
+    auto const writes = out_.forget();
+    auto const read = in_.drop();
+}
+
+void StreamCore::post_turn() {
+    scheduled_ = true;
+    asio::post(transport_->executor(), Wakeup(shared_from_this(), Direction::none));
+}
+
+void StreamCore::turn() {
+    if (in_turn_)
+        return; // a handler runs the context; the turn that called it goes on
+    in_turn_ = true;
+    int left = steps_a_turn;
+    try {
+        while (left != 0 && step())
+            --left;
+    } catch (
+        ...) { // a handler's exception is the loop's business; the stream goes on in another turn
+        in_turn_ = false;
+        finish_turn(true);
+        throw;
+    }
+    in_turn_ = false;
+    finish_turn(left == 0);
+}
+
+void StreamCore::finish_turn(bool more) {
+    in_.settle();
+    if (more)
+        schedule();
+    else
+        arm();
+    if (!in_flight() || connected_ == Connected::no) // only its owner could connect it
+        auto const last = std::move(owner_);
+}
+
+// One step, of what there is to do the first; false if there is nothing.
+bool StreamCore::step() {
+    if (connect_handler_ && finish_connect())
+        return true;
+    if (out_.due(may_complete())) {
+        out_.complete();
+        return true;
+    }
+    if (in_.pending() && finish_read())
+        return true;
+    if (!out_.empty() && send())
+        return true;
+    if (end_wanted_ && send_end())
+        return true;
+    if (out_.crossed() && !closed()) {
+        call_logged("write watermark callback", [this] { out_.tell_crossing(); });
+        return true;
+    }
+    return (readable_ && receive()) || (state_ == State::closed && finish_close());
+}
+
+bool StreamCore::finish_connect() {
+    if (connected_ == Connected::pending && !closed())
+        return false;
+    auto const handler = std::move(connect_handler_);
+    auto const ec = closed() ? close_error() : error_code();
+    auto stream = ec ? nullptr : std::static_pointer_cast<IOStream>(owner_);
+    (*handler)(ec, std::move(stream));
+    return true;
+}
+
+bool StreamCore::finish_read() {
+    error_code ec;
+    switch (in_.examine(at_end())) {
+    case ReadSide::Verdict::none:
+        return false;
+    case ReadSide::Verdict::more:
+        if (!at_end())
+            return false;
+        ec = closed() ? close_error() : asio::error::eof;
+        break;
+    case ReadSide::Verdict::ready:
+        break;
+    case ReadSide::Verdict::unsatisfiable:
+        ec = error::unsatisfiable_read;
+        log(Logger::general, LogLevel::info, "Unsatisfiable read, closing connection");
+        shut(ec, true);
+        break;
+    case ReadSide::Verdict::overflow:
+        ec = error::buffer_full;
+        log(Logger::general, LogLevel::error,
+            "Reached maximum read buffer size, closing connection");
+        shut(ec, true);
+        break;
+    case ReadSide::Verdict::cancelled:
+        ec = asio::error::operation_aborted;
+        break;
+    }
+    in_.complete(ec);
+    return true;
+}
+
+bool StreamCore::finish_close() {
+    if (!close_callback_ || has_operations())
+        return false;
+    call_logged("close callback", std::exchange(close_callback_, nullptr));
+    return true;
+}
+
+bool StreamCore::send() {
+    if (!writable_ || !usable())
+        return false;
+    WriteSide::Buffers buffers;
+    auto const gathered = std::span(buffers).first(out_.gather(buffers));
+    error_code ec;
+    auto const n = transport_->write_some(gathered, ec);
+    out_.consume(n);
+    if (!ec) {
+        writable_ = n == asio::buffer_size(gathered);
+    } else if (ec == asio::error::would_block) {
+        writable_ = false;
+    } else {
+        readable_ = true;
+        while (in_.examine(false) == ReadSide::Verdict::more && readable_ && receive()) {
+            // what the peer sent before it went is delivered
+        }
+        if (!is_reset(ec))
+            log(Logger::general, LogLevel::warning, "Write error on stream: " + ec.message());
+        shut(ec, false);
+        out_.drop(close_error(), false);
+    }
+    if (state_ == State::closed && out_.empty())
+        free_descriptor();
+    return true;
+}
+
+bool StreamCore::send_end() {
+    if (!end_wanted_ || !out_.empty() || !usable() || (end_sent_ && !ended_))
+        return false;
+    error_code ignored; // a connection that is gone shows itself in the next receive
+    if (!std::exchange(end_sent_, true))
+        transport_->shutdown_write(ignored);
+    if (ended_) // both sides are over
+        shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
+    return true;
+}
+
+bool StreamCore::receive() {
+    if (ended_ || !usable())
+        return false;
+    if (closed())
+        return end_sent_ && receive_and_discard();
+    if (!in_.wants_input())
+        return false;
+    auto const room = in_.prepare();
+    error_code ec;
+    auto const n = transport_->read_some(room, ec);
+    readable_ = !ec && n == asio::buffer_size(room);
+    received_ += n;
+    if (n != 0)
+        in_.commit(n);
+    if (ec && ec != asio::error::would_block)
+        end(ec);
+    return true;
+}
+
+// The peer's last words after close_after_flush, so that the kernel does not answer them with a
+// reset.
+bool StreamCore::receive_and_discard() {
+    auto block = take_block();
+    asio::mutable_buffer const room(block.get(), block_size);
+    error_code ec;
+    auto const n = transport_->read_some({&room, 1}, ec);
+    give_block(std::move(block));
+    readable_ = n == block_size;
+    received_ += n;
+    if (ec && ec != asio::error::would_block)
+        shut({}, false);
+    return true;
+}
+
+void StreamCore::arm() {
+    if (connected_ == Connected::no || freed_)
+        return;
+    bool const output = connected_ == Connected::pending || (!out_.empty() && !writable_);
+    if (output && !waiting_write_) {
+        waiting_write_ = true;
+        transport_->async_wait(Direction::write, shared_from_this());
+    }
+    bool const input =
+        closed() ? state_ == State::flushing && end_sent_ : !ended_ && in_.wants_input();
+    if (!input || waiting_read_ || connected_ == Connected::pending)
+        return;
+    if (readable_)
+        return schedule();
+    waiting_read_ = true;
+    transport_->async_wait(Direction::read, shared_from_this());
+}
+
+// ---- Ends
+
+bool StreamCore::has_operations() const noexcept {
+    return in_.pending() || out_.waiting() || connect_handler_;
+}
+
+bool StreamCore::in_flight() const noexcept {
+    return has_operations() || !out_.empty() || state_ == State::flushing ||
+           (state_ == State::closed && close_callback_);
+}
+
+error_code StreamCore::close_error() const {
+    return error_ ? error_ : make_error_code(error::stream_closed);
+}
+
+// The peer's end, or a failure to receive.
+void StreamCore::end(error_code cause) {
+    bool const clean = cause == asio::error::eof;
+    if (clean && half_close_) {
+        ended_ = true;
+        return;
+    }
+    if (!clean && !is_reset(cause))
+        log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
+    shut(cause, clean);
+}
+
+void StreamCore::shut(error_code cause, bool keep_completed) {
+    if (state_ == State::closed)
+        return;
+    state_ = State::closed;
+    error_ = cause;
+    ended_ = true;
+    out_.drop(close_error(), keep_completed && connected_ == Connected::yes);
+    if (out_.empty())
+        free_descriptor();
+    else
+        start_deadline(linger);
+    schedule();
+}
+
+void StreamCore::free_descriptor() noexcept {
+    freed_ = true;
+    transport_->close();
+    deadline_.reset();
+    if (auto* const observer = std::exchange(observer_, nullptr))
+        observer->descriptor_freed();
+}
+
+void StreamCore::start_deadline(clock::duration delay) {
+    deadline_ = std::make_unique<asio::steady_timer>(transport_->executor(), delay);
+    deadline_->async_wait([weak = weak_from_this()](error_code ec) {
+        if (auto const self = weak.lock(); self && !ec)
+            self->expire();
+    });
+}
+
+void StreamCore::expire() {
+    shut(asio::error::timed_out, false);
+    out_.drop(close_error(), false);
+    free_descriptor();
+}
+
+} // namespace tornado::detail

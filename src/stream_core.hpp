@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+// The body of a stream: the I/O side between its transport and its two halves.
+#pragma once
+
+#include "tornado/iostream.hpp"
+
+#include "read_side.hpp"
+#include "transport.hpp"
+#include "write_side.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+namespace tornado::detail {
+
+/// Told once, when a stream's descriptor is free again.
+class StreamObserver {
+public:
+    virtual void descriptor_freed() noexcept = 0;
+
+protected:
+    ~StreamObserver() = default;
+};
+
+/// Everything happens in a turn: turn(), run from the executor, takes steps until none is left to
+/// take. A step completes one operation, or sends the queue, or receives once. So what the handlers
+/// of one turn write leaves in one send, and a handler that starts the next read is served from the
+/// buffer without leaving the turn.
+///
+///     open --close_after_flush--> flushing --all sent and the peer's end, or the deadline-->
+///     closed open --close, the peer's end, a
+///     failure-----------------------------------------------> closed
+///
+/// A closed stream keeps its descriptor while what completed writes took is still being sent.
+class StreamCore final : public Waiter, public std::enable_shared_from_this<StreamCore> {
+public:
+    using clock = std::chrono::steady_clock;
+
+    /// `connected`: the transport can carry bytes now; otherwise connect() comes first.
+    StreamCore(std::unique_ptr<Transport> transport, StreamOptions const& options,
+               bool connected = true);
+    StreamCore(StreamCore const&) = delete;
+    StreamCore& operator=(StreamCore const&) = delete;
+    ~StreamCore();
+
+    /// `stream`: the public stream, to be kept alive while operations are in flight, until
+    /// orphan().
+    void serve(BaseIOStream& stream) noexcept { stream_ = &stream; }
+    /// The public stream is gone: closes, and calls back no one.
+    void orphan() noexcept;
+    void observe(StreamObserver* observer) noexcept { observer_ = observer; }
+
+    void read(ReadRequest&& request, StringCompletion&& handler);
+    void read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler);
+    template <class Data>
+    std::uint64_t write(Data&& data, error_code& failure);
+    void wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler);
+    void write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler);
+    void connect(Transport::Endpoint const& peer, ConnectCompletion&& handler);
+
+    void set_close_callback(std::function<void()> callback);
+    void set_write_watermarks(std::size_t low, std::size_t high,
+                              std::function<void(bool)> callback) {
+        out_.set_watermarks(low, high, std::move(callback));
+        schedule();
+    }
+    void close(error_code cause);
+    void close_after_flush(clock::duration deadline);
+    void shutdown_write();
+    /// The open descriptor, and the bytes that nobody read.
+    int release(std::string* unread);
+
+    bool closed() const noexcept { return state_ != State::open; }
+    bool reading() const noexcept { return in_.pending(); }
+    bool writing() const noexcept { return !out_.empty(); }
+    error_code error() const noexcept { return error_; }
+    std::uint64_t bytes_read() const noexcept { return received_; }
+    std::uint64_t bytes_written() const noexcept { return out_.sent(); }
+    Transport& transport() const noexcept { return *transport_; }
+
+private:
+    enum class State : unsigned char { open, flushing, closed };
+    enum class Connected : unsigned char { no, pending, yes };
+
+    void ready(Direction direction, error_code ec) override;
+    void discard() noexcept override;
+
+    /// The public stream lives while operations are in flight.
+    void hold() noexcept {
+        if (!owner_ && stream_)
+            owner_ = stream_->weak_from_this().lock();
+    }
+    /// Something is to be done: in this turn, or in one to come.
+    void schedule() {
+        hold();
+        if (!in_turn_ && !scheduled_)
+            post_turn();
+    }
+    void post_turn();
+    void turn();
+    void finish_turn(bool more);
+    bool step();
+    bool finish_connect();
+    bool finish_read();
+    bool finish_close();
+    bool send();
+    bool send_end();
+    bool receive();
+    bool receive_and_discard();
+    void arm();
+
+    template <class Result, class... Start>
+    void start_read(Completion<Result>&& handler, Start&&... start);
+    bool usable() const noexcept { return connected_ == Connected::yes && !freed_; }
+    bool may_complete() const noexcept {
+        return connected_ == Connected::yes || closed();
+    } // a write
+    bool at_end() const noexcept { return ended_ || state_ != State::open; }
+    bool has_operations() const noexcept;
+    bool in_flight() const noexcept;
+    error_code close_error() const;
+    void end(error_code cause);
+    void shut(error_code cause, bool keep_completed);
+    void free_descriptor() noexcept;
+    void start_deadline(clock::duration delay);
+    void expire();
+
+    std::unique_ptr<Transport> transport_;
+    BaseIOStream* stream_ = nullptr;
+    std::shared_ptr<BaseIOStream> owner_; // while in_flight()
+    StreamObserver* observer_ = nullptr;
+    ReadSide in_;
+    WriteSide out_;
+    std::unique_ptr<ConnectCompletion> connect_handler_; // few streams connect
+    std::function<void()> close_callback_;
+    std::unique_ptr<asio::steady_timer> deadline_;
+    std::uint64_t received_ = 0;
+    error_code error_;
+
+    State state_ = State::open;
+    Connected connected_;
+    bool half_close_;
+    bool readable_ = true;      // worth an attempt: not known to be empty
+    bool writable_ = true;      // worth an attempt: not known to be full
+    bool waiting_read_ = false; // a wait of the transport is pending
+    bool waiting_write_ = false;
+    bool scheduled_ = false; // a turn is posted
+    bool in_turn_ = false;
+    bool freed_ = false;      // the descriptor is
+    bool ended_ = false;      // nothing more will be received
+    bool end_wanted_ = false; // the write side is to end after the queue
+    bool end_sent_ = false;
+};
+
+template <class Data>
+std::uint64_t StreamCore::write(Data&& data, error_code& failure) {
+    if (state_ != State::open)
+        failure = close_error();
+    else if (end_wanted_)
+        failure = asio::error::broken_pipe;
+    if (failure)
+        return 0;
+    auto const end = out_.append(std::forward<Data>(data), failure);
+    schedule();
+    return end;
+}
+
+/// The body of a public stream, for the parts of the library that need it.
+struct StreamAccess {
+    static StreamCore& core(BaseIOStream& stream) noexcept { return *stream.core_; }
+};
+
+} // namespace tornado::detail

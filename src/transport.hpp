@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+// The seam between a stream and what carries its bytes: a socket, TLS over one, a pipe, a test's
+// script.
+#pragma once
+
+#include "tornado/error.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace tornado::detail {
+
+enum class Direction : unsigned char { none, read, write };
+
+/// Who waits for a transport. Shared, because a wait keeps its waiter alive.
+class Waiter {
+public:
+    /// The wait has ended: the direction is worth an attempt, or `ec` says why it never will be.
+    virtual void ready(Direction direction, error_code ec) = 0;
+    /// The executor's context was shut down with the wait pending: let go of everything, run
+    /// nothing.
+    virtual void discard() noexcept = 0;
+
+protected:
+    ~Waiter() = default;
+};
+
+/// The handler of a wait: calls ready() when invoked, discard() when destroyed without.
+class Wakeup {
+public:
+    Wakeup(std::shared_ptr<Waiter> waiter, Direction direction) noexcept
+        : waiter_(std::move(waiter)), direction_(direction) {}
+    Wakeup(Wakeup&&) noexcept = default;
+    ~Wakeup() {
+        if (waiter_)
+            waiter_->discard();
+    }
+
+    void operator()(error_code ec = {}) {
+        auto const waiter = std::exchange(waiter_, nullptr);
+        waiter->ready(direction_, ec);
+    }
+
+private:
+    std::shared_ptr<Waiter> waiter_;
+    Direction direction_;
+};
+
+/// A byte stream that is attempted first and waited for after. No attempt ever blocks: one that
+/// cannot proceed gives `would_block`. The stream above makes every decision; a transport only
+/// does.
+class Transport {
+public:
+    using Endpoint = asio::generic::stream_protocol::endpoint;
+
+    virtual ~Transport() = default;
+
+    virtual asio::any_io_executor const& executor() noexcept = 0;
+    virtual int native_handle() noexcept = 0;
+
+    /// Receives into one or two buffers, as much as there is. End of stream is `asio::error::eof`.
+    /// Fewer bytes than asked for mean that there were no more.
+    virtual std::size_t read_some(std::span<asio::mutable_buffer const> buffers,
+                                  error_code& ec) = 0;
+    /// Sends what the kernel takes; fewer bytes than given mean that it would take no more now.
+    virtual std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) = 0;
+
+    /// Calls waiter->ready() once, from the executor. At most one wait in each direction at a time.
+    virtual void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) = 0;
+
+    /// Begins to connect; `in_progress` asks to wait for Direction::write and call finish_connect.
+    virtual void connect(Endpoint const& peer, error_code& ec) = 0;
+    virtual void finish_connect(error_code& ec) = 0;
+
+    /// No more bytes will be written; what was written reaches the peer, then end of stream.
+    virtual void shutdown_write(error_code& ec) = 0;
+    /// Ends pending waits with operation_aborted and frees the descriptor.
+    virtual void close() noexcept = 0;
+    /// Ends pending waits likewise, and gives the open descriptor away.
+    virtual int release(error_code& ec) = 0;
+};
+
+} // namespace tornado::detail

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSL-1.0
+// A transport without a kernel: short, slow, full or broken as the test's script says.
+#pragma once
+
+#include "transport.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tornado::test {
+
+/// The script of a ScriptedTransport and the record of what it was asked; outlives it. A wait that
+/// the script does not end holds no work, so that Io::run() returns when everybody waits.
+class Wire {
+public:
+    static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+
+    explicit Wire(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+    Wire(Wire const&) = delete;
+    Wire& operator=(Wire const&) = delete;
+    ~Wire() { drop_waits(); }
+
+    // The script.
+    std::size_t read_limit = none;  ///< bytes that one attempt receives at most
+    std::size_t write_limit = none; ///< bytes that one attempt sends at most
+    std::size_t room = none;        ///< bytes that the kernel takes until drain() makes more room
+    std::size_t slowness = 0;       ///< so often an attempt would block before it proceeds
+    std::size_t fail_at = none;     ///< from this call on (0 is the first) each fails
+    error_code failure = asio::error::connection_reset;
+    error_code write_failure;   ///< each attempt to send fails
+    bool connects_later = true; ///< connect() gives in_progress
+    error_code connect_result;
+
+    // The record.
+    std::vector<std::string> sends; ///< what each successful attempt sent
+    std::size_t calls = 0;          ///< of all kinds that can fail
+    std::size_t reads = 0;          ///< attempts
+    std::size_t writes = 0;         ///< attempts
+    std::size_t largest_room = 0;   ///< the most that one attempt offered to receive
+    bool ended = false;             ///< shutdown_write was called
+    bool open = true;
+
+    std::string sent() const {
+        std::string all;
+        for (auto const& part : sends)
+            all += part;
+        return all;
+    }
+
+    /// A packet arrives; no attempt receives more than one.
+    void arrive(std::string data) {
+        arrivals_.push_back(std::move(data));
+        wake(detail::Direction::read);
+    }
+    /// The peer ends its side, in good order or not.
+    void end(error_code how = asio::error::eof) {
+        end_ = how;
+        wake(detail::Direction::read);
+    }
+    /// The kernel takes so many bytes more.
+    void drain(std::size_t n = none) {
+        room = n == none ? none : room + n;
+        wake(detail::Direction::write);
+    }
+    bool waits(detail::Direction direction) { return slot(direction).has_value(); }
+    /// What the destruction of a context does to the waits that are pending.
+    void drop_waits() {
+        auto const read = std::exchange(read_wait_, std::nullopt);
+        auto const write = std::exchange(write_wait_, std::nullopt);
+    }
+
+private:
+    friend class ScriptedTransport;
+
+    bool fails(error_code& ec) {
+        bool const failed = calls++ >= fail_at;
+        if (failed)
+            ec = failure;
+        return failed;
+    }
+
+    bool is_slow(std::size_t& count) {
+        count = count == slowness ? 0 : count + 1;
+        return count != 0;
+    }
+
+    bool is_ready(detail::Direction direction) const {
+        if (calls > fail_at)
+            return true;
+        return direction == detail::Direction::read ? !arrivals_.empty() || end_ : room != 0;
+    }
+
+    std::optional<detail::Wakeup>& slot(detail::Direction direction) {
+        return direction == detail::Direction::read ? read_wait_ : write_wait_;
+    }
+
+    void wake(detail::Direction direction, error_code ec = {}) {
+        if (auto& wait = slot(direction)) {
+            auto wakeup = std::move(*wait);
+            wait.reset();
+            asio::post(executor_, [wakeup = std::move(wakeup), ec]() mutable { wakeup(ec); });
+        }
+    }
+
+    asio::any_io_executor executor_;
+    std::deque<std::string> arrivals_;
+    error_code end_;
+    std::size_t read_blocks_ = 0;
+    std::size_t write_blocks_ = 0;
+    std::optional<detail::Wakeup> read_wait_;
+    std::optional<detail::Wakeup> write_wait_;
+};
+
+class ScriptedTransport final : public detail::Transport {
+public:
+    explicit ScriptedTransport(std::shared_ptr<Wire> wire) : wire_(std::move(wire)) {}
+
+    asio::any_io_executor const& executor() noexcept override { return wire_->executor_; }
+    int native_handle() noexcept override { return -1; }
+
+    std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) override {
+        ++wire_->reads;
+        if (wire_->fails(ec))
+            return 0;
+        auto const asked = asio::buffer_size(buffers);
+        wire_->largest_room = std::max(wire_->largest_room, asked);
+        if (wire_->is_slow(wire_->read_blocks_) || !wire_->is_ready(detail::Direction::read)) {
+            ec = asio::error::would_block;
+            return 0;
+        }
+        if (wire_->arrivals_.empty()) {
+            ec = wire_->end_;
+            return 0;
+        }
+        auto& packet = wire_->arrivals_.front();
+        auto const n = asio::buffer_copy(buffers, asio::buffer(packet, wire_->read_limit));
+        packet.erase(0, n);
+        if (packet.empty())
+            wire_->arrivals_.pop_front();
+        return n;
+    }
+
+    std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) override {
+        ++wire_->writes;
+        if (wire_->fails(ec) || (ec = wire_->write_failure))
+            return 0;
+        if (wire_->is_slow(wire_->write_blocks_) || wire_->room == 0) {
+            ec = asio::error::would_block;
+            return 0;
+        }
+        std::string data;
+        for (auto const& buffer : buffers)
+            data.append(static_cast<char const*>(buffer.data()), buffer.size());
+        data.resize(std::min({data.size(), wire_->write_limit, wire_->room}));
+        if (wire_->room != Wire::none)
+            wire_->room -= data.size();
+        wire_->sends.push_back(data);
+        return data.size();
+    }
+
+    void async_wait(detail::Direction direction, std::shared_ptr<detail::Waiter> waiter) override {
+        auto& wait = wire_->slot(direction);
+        wait.emplace(std::move(waiter), direction);
+        error_code ec;
+        if (wire_->fails(ec) || wire_->is_ready(direction))
+            wire_->wake(direction, ec);
+    }
+
+    void connect(Endpoint const&, error_code& ec) override {
+        if (!wire_->fails(ec))
+            ec = wire_->connects_later ? asio::error::in_progress : wire_->connect_result;
+    }
+
+    void finish_connect(error_code& ec) override {
+        if (!wire_->fails(ec))
+            ec = wire_->connect_result;
+    }
+
+    void shutdown_write(error_code& ec) override {
+        if (!wire_->fails(ec))
+            wire_->ended = true;
+    }
+
+    void close() noexcept override {
+        wire_->open = false;
+        wire_->wake(detail::Direction::read, asio::error::operation_aborted);
+        wire_->wake(detail::Direction::write, asio::error::operation_aborted);
+    }
+
+    int release(error_code&) override {
+        close();
+        return -1;
+    }
+
+private:
+    std::shared_ptr<Wire> wire_;
+};
+
+} // namespace tornado::test

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSL-1.0
+// Two streams that are connected with each other, of each kind that there is.
+#pragma once
+
+#include "tornado/iostream.hpp"
+
+#include "support/io.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace tornado::test {
+
+using Socket = IOStream::socket_type;
+
+inline std::pair<asio::ip::tcp::socket, asio::ip::tcp::socket> tcp_sockets(Io& io) {
+    asio::ip::tcp::acceptor acceptor(io.context, {asio::ip::address_v4::loopback(), 0});
+    asio::ip::tcp::socket near(io.context);
+    near.connect(acceptor.local_endpoint());
+    return {std::move(near), acceptor.accept()};
+}
+
+inline std::pair<asio::local::stream_protocol::socket, asio::local::stream_protocol::socket>
+unix_sockets(Io& io) {
+    asio::local::stream_protocol::socket near(io.context);
+    asio::local::stream_protocol::socket far(io.context);
+    asio::local::connect_pair(near, far);
+    return {std::move(near), std::move(far)};
+}
+
+struct TcpKind {
+    static std::pair<Socket, Socket> sockets(Io& io) { return tcp_sockets(io); }
+};
+
+struct UnixKind {
+    static std::pair<Socket, Socket> sockets(Io& io) { return unix_sockets(io); }
+};
+
+/// A test of every kind of stream reads from `near` what `far` writes.
+template <class Kind>
+struct StreamPair : Io {
+    IOStreamPtr near;
+    IOStreamPtr far;
+
+    explicit StreamPair(StreamOptions const& near_options = {},
+                        StreamOptions const& far_options = {}) {
+        auto [a, b] = Kind::sockets(*this);
+        near = std::make_shared<IOStream>(std::move(a), near_options);
+        far = std::make_shared<IOStream>(std::move(b), far_options);
+    }
+};
+
+/// A stream and a plain socket at its other end, for peers that no stream would be.
+template <class Kind>
+struct StreamAndSocket : Io {
+    IOStreamPtr stream;
+    Socket peer{context};
+
+    explicit StreamAndSocket(StreamOptions const& options = {}) {
+        auto [a, b] = Kind::sockets(*this);
+        stream = std::make_shared<IOStream>(std::move(a), options);
+        peer = std::move(b);
+    }
+};
+
+/// Kinds of which both ends are streams.
+using PairKinds = std::tuple<TcpKind, UnixKind>;
+/// Kinds of which the far end can be a plain socket.
+using SocketKinds = std::tuple<TcpKind, UnixKind>;
+
+} // namespace tornado::test

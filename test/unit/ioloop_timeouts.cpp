@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSL-1.0
+// Timeouts: forms, order, removal.
+#include "tornado/ioloop.hpp"
+
+#include "support/bounded_loop.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace tornado;
+using namespace std::chrono_literals;
+using test::run_bounded;
+
+namespace {
+
+template <class Deadline>
+concept is_deadline = requires(IOLoop& loop, Deadline deadline) {
+    loop.add_timeout(deadline, [] {});
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(ioloop_timeouts)
+
+BOOST_AUTO_TEST_CASE(T006_any_duration_is_a_deadline) {
+    IOLoop loop;
+    int fired = 0;
+    loop.add_timeout(1us, [&] { ++fired; });
+    loop.add_timeout(std::chrono::duration<double>(0.001), [&] { ++fired; });
+    loop.add_timeout(-1h, [&] { ++fired; });
+    loop.call_at(loop.time() + std::chrono::duration<double>(0.001), [&] { ++fired; });
+    loop.add_timeout(std::chrono::hours::max(), [] { BOOST_ERROR("called"); });
+    loop.call_later(5ms, [&] { loop.stop(); });
+    run_bounded(loop);
+    BOOST_TEST(fired == 4);
+}
+
+BOOST_AUTO_TEST_CASE(T007_nothing_else_is_a_deadline) {
+    static_assert(is_deadline<IOLoop::clock::time_point> && is_deadline<std::chrono::minutes>);
+    static_assert(!is_deadline<int> && !is_deadline<double> && !is_deadline<char const*>);
+    static_assert(!is_deadline<std::chrono::system_clock::time_point>);
+}
+
+BOOST_AUTO_TEST_CASE(T014_removal_after_the_call_twice_and_inside_it_is_harmless) {
+    IOLoop loop;
+    Timeout inside;
+    bool removed_itself = false;
+    auto const fired = loop.call_later(0ms, [] {});
+    auto const never = loop.call_later(1h, [] {});
+    inside = loop.call_later(0ms, [&, token = std::make_unique<int>(1)] {
+        loop.remove_timeout(inside);
+        removed_itself = *token == 1;
+    });
+    loop.call_later(1ms, [&] { loop.stop(); });
+    run_bounded(loop);
+    BOOST_TEST(removed_itself);
+    for (int i = 0; i < 2; ++i) {
+        loop.remove_timeout(fired);
+        loop.remove_timeout(never);
+        loop.remove_timeout(Timeout());
+    }
+    IOLoop(false).remove_timeout(fired);
+}
+
+BOOST_AUTO_TEST_CASE(T015_thousands_of_far_timeouts_leave_nothing) {
+    asio::io_context context;
+    IOLoop loop(context);
+    std::vector<Timeout> timeouts;
+    auto const token = std::make_shared<int>();
+    for (int i = 0; i < 2000; ++i)
+        timeouts.push_back(loop.call_later(1h, [token] {}));
+    for (auto const& timeout : timeouts)
+        loop.remove_timeout(timeout);
+    BOOST_TEST(token.use_count() == 1);
+    context.run(); // would last an hour
+}
+
+BOOST_AUTO_TEST_CASE(T016_a_timeout_removes_another_that_is_due) {
+    IOLoop loop;
+    Timeout first;
+    Timeout second;
+    int calls = 0;
+    auto const deadline = loop.time();
+    auto const remove_both = [&] {
+        ++calls;
+        loop.remove_timeout(first);
+        loop.remove_timeout(second);
+    };
+    first = loop.call_at(deadline, remove_both);
+    second = loop.call_at(deadline, remove_both);
+    loop.call_later(1ms, [&] { loop.stop(); });
+    run_bounded(loop);
+    BOOST_TEST(calls == 1);
+}
+
+BOOST_AUTO_TEST_CASE(T017_T018_every_form_passes_arguments_and_returns_a_handle) {
+    IOLoop loop;
+    std::vector<std::string> seen;
+    auto const note = [&](std::string what, int n) { seen.push_back(what + std::to_string(n)); };
+    auto const now = loop.time();
+    std::vector<Timeout> const handles{
+        loop.add_timeout(now, note, "absolute", 1), loop.add_timeout(1ms, note, "relative", 2),
+        loop.call_at(now, note, "at", 3), loop.call_later(1ms, note, "later", 4),
+        loop.call_later(20ms, [&] { loop.stop(); })};
+    for (auto const& handle : handles)
+        BOOST_TEST(static_cast<bool>(handle));
+    BOOST_TEST(!Timeout());
+    run_bounded(loop);
+    BOOST_TEST((seen == std::vector<std::string>{"absolute1", "at3", "relative2", "later4"}));
+}
+
+BOOST_AUTO_TEST_CASE(T026_a_timeout_may_be_a_coroutine) {
+    IOLoop loop;
+    loop.call_later(
+        0ms,
+        [&](std::string text) -> asio::awaitable<void> {
+            BOOST_TEST(text == "kept until the coroutine ends");
+            loop.stop();
+            co_return;
+        },
+        "kept until the coroutine ends");
+    run_bounded(loop);
+}
+
+BOOST_AUTO_TEST_CASE(an_earlier_timeout_comes_before_one_that_is_waited_for) {
+    IOLoop loop;
+    loop.call_later(1h, [] { BOOST_ERROR("called"); });
+    loop.add_callback([&] { loop.call_later(1ms, [&] { loop.stop(); }); });
+    run_bounded(loop);
+}
+
+BOOST_AUTO_TEST_CASE(a_timeout_that_adds_a_due_one_does_not_keep_the_loop_from_turning) {
+    IOLoop loop;
+    int passes = 0;
+    std::function<void()> again = [&] {
+        ++passes;
+        loop.call_later(0ms, again);
+    };
+    loop.call_later(0ms, again);
+    loop.call_later(2ms, [&] { loop.add_callback([&] { loop.stop(); }); });
+    run_bounded(loop);
+    BOOST_TEST(passes > 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_callable_is_destroyed_at_once_and_may_come_back) {
+    struct Remover {
+        IOLoop* loop;
+        Timeout other;
+        ~Remover() { loop->remove_timeout(other); }
+    };
+    IOLoop loop;
+    auto const token = std::make_shared<int>();
+    auto const other = loop.call_later(1h, [token] {});
+    auto remover = std::unique_ptr<Remover>(new Remover{&loop, other});
+    auto const timeout = loop.call_later(1h, [remover = std::move(remover)] {});
+    loop.remove_timeout(timeout);
+    BOOST_TEST(token.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+// Sinks, levels, the line format, and the text of exceptions.
+#include "tornado/log.hpp"
+
+#include "tornado/error.hpp"
+
+#include "support/captured_log.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+
+using namespace tornado;
+
+namespace {
+
+/// What is written to standard error while it lives.
+class StandardError {
+public:
+    StandardError() : file_(std::tmpfile()), former_(::dup(STDERR_FILENO)) {
+        ::dup2(::fileno(file_), STDERR_FILENO);
+    }
+    StandardError(StandardError const&) = delete;
+    StandardError& operator=(StandardError const&) = delete;
+    ~StandardError() {
+        ::dup2(former_, STDERR_FILENO);
+        ::close(former_);
+        std::fclose(file_);
+    }
+
+    std::string text() const {
+        std::array<char, 1024> buffer{};
+        auto const n = ::pread(::fileno(file_), buffer.data(), buffer.size(), 0);
+        return {buffer.data(), static_cast<std::size_t>(n)};
+    }
+
+private:
+    std::FILE* file_;
+    int former_;
+};
+
+std::string described(auto const& exception) {
+    return describe(std::make_exception_ptr(exception));
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(logs)
+
+BOOST_AUTO_TEST_CASE(the_default_is_tornados_line_on_standard_error) {
+    std::string written;
+    {
+        StandardError const standard_error;
+        log(Logger::access, LogLevel::info, "200 GET /");
+        log(Logger::general, LogLevel::debug, "below the default level");
+        log(Logger::application, LogLevel::error, "broken");
+        written = standard_error.text();
+    }
+    std::replace_if(
+        written.begin(), written.end(), [](char c) { return c >= '0' && c <= '9'; }, '9');
+    BOOST_TEST(written == "[I 999999 99:99:99 tornado.access] 999 GET /\n"
+                          "[E 999999 99:99:99 tornado.application] broken\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_sink_receives_the_whole_record) {
+    std::string seen;
+    set_log_sink([&](LogRecord const& record) {
+        BOOST_TEST((record.level == LogLevel::warning));
+        BOOST_TEST((record.logger == Logger::general));
+        BOOST_TEST((record.time <= std::chrono::system_clock::now()));
+        seen = record.message;
+    });
+    log(Logger::general, LogLevel::warning, "look");
+    set_log_sink({});
+    BOOST_TEST(seen == "look");
+}
+
+BOOST_AUTO_TEST_CASE(the_level_decides_what_is_logged) {
+    test::CapturedLog const captured;
+    set_log_level(LogLevel::debug);
+    log(Logger::general, LogLevel::debug, "one");
+    set_log_level(LogLevel::error);
+    log(Logger::general, LogLevel::warning, "two");
+    set_log_level(LogLevel::info);
+    log(Logger::general, LogLevel::info, "three");
+    BOOST_TEST((captured.lines() == std::vector<std::string>{"one", "three"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_sink_that_throws_or_logs_loses_only_a_line) {
+    int calls = 0;
+    set_log_sink([&](LogRecord const&) {
+        ++calls;
+        log(Logger::general, LogLevel::error, "from inside");
+        throw std::runtime_error("sink");
+    });
+    log(Logger::general, LogLevel::error, "one");
+    log(Logger::general, LogLevel::error, "two");
+    set_log_sink({});
+    BOOST_TEST(calls == 2);
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_is_described_by_type_and_text) {
+    BOOST_TEST(described(std::runtime_error("no luck")) == "std::runtime_error: no luck");
+    BOOST_TEST(described(7) == "int");
+    auto const code = described(system_error(asio::error::eof, "read"));
+    BOOST_TEST(code.find("system_error: read: End of file") != std::string::npos, code);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
