@@ -142,7 +142,8 @@ void StreamCore::connect(Transport::Endpoint const& peer, ConnectCompletion&& ha
 }
 
 void StreamCore::set_close_callback(std::function<void()> callback) {
-    close_callback_ = std::move(callback);
+    close_callback_ =
+        callback ? std::make_unique<std::function<void()>>(std::move(callback)) : nullptr;
     if (state_ == State::closed)
         schedule();
     else if (!in_turn_)
@@ -319,7 +320,7 @@ bool StreamCore::finish_read() {
 bool StreamCore::finish_close() {
     if (!close_callback_ || has_operations())
         return false;
-    call_logged("close callback", std::exchange(close_callback_, nullptr));
+    call_logged("close callback", *std::exchange(close_callback_, nullptr));
     return true;
 }
 

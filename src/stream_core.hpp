@@ -130,8 +130,8 @@ private:
     StreamObserver* observer_ = nullptr;
     ReadSide in_;
     WriteSide out_;
-    std::unique_ptr<ConnectCompletion> connect_handler_; // few streams connect
-    std::function<void()> close_callback_;
+    std::unique_ptr<ConnectCompletion> connect_handler_;    // few streams connect
+    std::unique_ptr<std::function<void()>> close_callback_; // and few have one
     std::unique_ptr<asio::steady_timer> deadline_;
     std::uint64_t received_ = 0;
     error_code error_;

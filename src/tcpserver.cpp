@@ -30,6 +30,12 @@ void report(std::exception_ptr failure, IOStream const& stream) {
     log(Logger::application, LogLevel::error, "Error in connection callback: " + describe(failure));
 }
 
+// A handler that ends because of close_after_flush does not cut that short.
+void close_unless_closing(IOStream& stream) {
+    if (!stream.closed())
+        stream.close();
+}
+
 } // namespace
 
 // The part of a server that its connections share and may outlive it with.
@@ -140,12 +146,12 @@ void TCPServer::Shared::handle_connection(Connection connection, Address address
                            [self = shared_from_this(), stream](std::exception_ptr failure) {
                                if (failure) {
                                    report(failure, *stream);
-                                   stream->close();
+                                   close_unless_closing(*stream);
                                }
                            });
     } catch (...) {
         report(std::current_exception(), *stream);
-        stream->close();
+        close_unless_closing(*stream);
     }
 }
 
@@ -289,7 +295,7 @@ void TCPServer::bind(std::uint16_t port, std::string const& address, ListenOptio
         bound_.push_back(std::move(socket));
 }
 
-void TCPServer::start(int num_processes) {
+void TCPServer::start(int num_processes, int) {
     if (started_)
         throw std::logic_error("TCPServer::start was called before: a server starts once");
     if (num_processes != 1)

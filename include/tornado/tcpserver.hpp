@@ -98,7 +98,7 @@ public:
     /// Accepts on what bind() bound. Throws std::logic_error when called twice, and
     /// std::invalid_argument unless `num_processes` is 1: a server on several processes comes with
     /// tornado.process.
-    void start(int num_processes = 1);
+    void start(int num_processes = 1, int max_restarts = 100);
 
     /// Closes the listening sockets; live connections go on (T152). Harmless twice (T150), legal in
     /// a handler (T151); listen() may follow (T158).

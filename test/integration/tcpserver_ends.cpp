@@ -57,6 +57,20 @@ struct Served {
 
 BOOST_AUTO_TEST_SUITE(tcpserver_ends)
 
+BOOST_AUTO_TEST_CASE(a_handler_that_close_after_flush_ends_does_not_cut_it_short) {
+    on_each_loop([](Host& host) {
+        constexpr std::size_t size = 20'000'000; // more than the kernel takes at once
+        Served s(host, 1, [&](IOStreamPtr stream, Address) -> asio::awaitable<void> {
+            stream->write(std::string(size, 'x'));
+            host.loop().add_callback([stream] { stream->close_after_flush(); });
+            co_await stream->read_until("\n"); // fails with the close, and ends this coroutine
+        });
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST((co_await s.clients[0].rest()).size() == size);
+        });
+    });
+}
+
 // ---- shutdown
 
 BOOST_AUTO_TEST_CASE(shutdown_of_a_server_without_connections) {

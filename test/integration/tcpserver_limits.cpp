@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <deque>
 #include <fcntl.h>
-#include <memory>
 #include <string>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -232,6 +231,7 @@ BOOST_AUTO_TEST_CASE(T189_an_ended_connection_resumes_accepting_at_once) {
         server.listen(0, "127.0.0.1");
         auto const addresses = server.addresses();
         asio::steady_timer back_off(host.context());
+        bool over = false;
         host.run([&]() -> asio::awaitable<void> {
             Client first(host, addresses[0]);
             BOOST_TEST(co_await first.ask("1\n") == "1\n");
@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(T189_an_ended_connection_resumes_accepting_at_once) {
             NoDescriptors const shortage;
             co_await host.until([&] { return server.stats().accept_errors == 6; });
 
-            bool over = false; // sooner than the back-off, which is 250 ms by now
+            // Sooner than the back-off, which is 250 ms by now.
             back_off.expires_after(200ms);
             back_off.async_wait([&](error_code ec) { over = !ec; });
             first.finish();
@@ -251,6 +251,8 @@ BOOST_AUTO_TEST_CASE(T189_an_ended_connection_resumes_accepting_at_once) {
         BOOST_TEST(log.count("Too many open files") == 1);
         BOOST_TEST(log.lines().size() == 1U);
         back_off.cancel();
+        server.stop();
+        host.check_no_work();
     });
 }
 

@@ -17,7 +17,6 @@ public:
     ScriptedStream(std::shared_ptr<Wire> wire, StreamOptions const& options, bool connected = true)
         : BaseIOStream(std::make_shared<detail::StreamCore>(
               std::make_unique<ScriptedTransport>(std::move(wire)), options, connected)) {}
-    using BaseIOStream::core;
 };
 
 /// A context, a wire and a stream on it.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Accepting: in batches, through errors, out of descriptors, ended at any moment.
+#include "accept_loop.hpp"
+
 #include "tornado/ioloop.hpp"
 #include "tornado/log.hpp"
-
-#include "accept_loop.hpp"
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
@@ -155,7 +155,7 @@ private:
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(netutil_accept)
+BOOST_AUTO_TEST_SUITE(accept_loop)
 
 BOOST_AUTO_TEST_CASE(T188_one_turn_takes_all_that_wait_up_to_128) {
     Fixture f;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+// One clock for all connections: a deadline costs a request nothing.
+#include "server.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace demo {
+namespace {
+
+// How often deadlines are looked at, and a sample is made for the live view.
+constexpr auto tick_period = std::chrono::milliseconds(500);
+
+// Holds the site, not the server, which may go first.
+asio::awaitable<void> serve(std::shared_ptr<Site> site, tornado::IOStreamPtr stream,
+                            tornado::Address address) {
+    Session session(std::move(site), std::move(stream), address);
+    co_await session.serve();
+}
+
+} // namespace
+
+HttpServer::HttpServer(tornado::IOLoop& loop, std::shared_ptr<Site> site,
+                       tornado::TCPServerOptions options)
+    : TCPServer(loop, std::move(options)),
+      site_(std::move(site)),
+      ticks_([this] { tick(); }, tick_period) {
+    ticks_.start();
+}
+
+asio::awaitable<void> HttpServer::handle_stream(tornado::IOStreamPtr stream,
+                                                tornado::Address address) {
+    return serve(site_, std::move(stream), std::move(address));
+}
+
+void HttpServer::drain() {
+    site_->draining = true;
+    for (auto* const session : site_->sessions)
+        session->drain();
+    site_->live.end();
+}
+
+void HttpServer::tick() {
+    auto const now = Session::clock::now();
+    for (auto* const session : site_->sessions)
+        session->check_time(now);
+    site_->live.sample(stats());
+}
+
+} // namespace demo

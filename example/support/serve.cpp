@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+// Signals are handled on the loop, so stopping is ordinary code.
+#include "serve.hpp"
+
+#include <csignal>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <sys/resource.h>
+#include <utility>
+
+namespace example {
+namespace {
+
+// A server's connections are descriptors: take as many as this process may have.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+// What to type into a browser on this machine.
+std::string url(tornado::Address const& address, std::string_view scheme) {
+    if (address.is_unix())
+        return "unix:" + address.path();
+    auto const port = address.port();
+    auto const here = address.ip() == "0.0.0.0" ? tornado::Address("127.0.0.1", port)
+                      : address.ip() == "::"    ? tornado::Address("::1", port)
+                                                : address;
+    return std::string(scheme) + "://" + here.to_string() + "/";
+}
+
+void say_where(tornado::TCPServer const& server, std::string_view scheme) {
+    std::string line;
+    for (auto const& address : server.addresses())
+        line += (line.empty() ? "listening on " : ", ") + url(address, scheme);
+    std::cout << line << std::endl;
+}
+
+} // namespace
+
+void Place::add_to(Options& options) {
+    options.add("port", &port, "port to listen on; 0 picks one");
+    options.add("address", &address, "address or host name to listen on; all interfaces if empty");
+    options.add("unix", &unix_path, "listen on this Unix socket instead");
+    options.add("drain-time", &drain, "how long a stop waits for live connections");
+}
+
+void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
+           std::string_view scheme, std::function<void()> on_stop) {
+    raise_descriptor_limit();
+    if (place.unix_path.empty())
+        server.listen(place.port, place.address);
+    else
+        server.add_socket(tornado::bind_unix_socket(place.unix_path));
+
+    bool stopping = false;
+    auto const stop = [&] {
+        if (std::exchange(stopping, true))
+            return loop.stop();
+        server.stop(); // before a client can see that it is stopping
+        if (on_stop)
+            on_stop();
+        server.shutdown(place.drain, [&](tornado::error_code, std::size_t) { loop.stop(); });
+    };
+    loop.add_signal_handler(SIGTERM, stop);
+    loop.add_signal_handler(SIGINT, stop);
+    say_where(server, scheme);
+    loop.start();
+    loop.remove_signal_handler(SIGTERM);
+    loop.remove_signal_handler(SIGINT);
+
+    if (!place.unix_path.empty()) {
+        std::error_code ignored; // somebody else may have removed it
+        std::filesystem::remove(place.unix_path, ignored);
+    }
+}
+
+int run(std::string_view program, std::function<void()> const& body) {
+    try {
+        body();
+        return 0;
+    } catch (std::exception const& e) {
+        std::cerr << program << ": " << e.what() << std::endl;
+        return 1;
+    }
+}
+
+} // namespace example

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+// What every example server does around its server: listen, say so, run, and stop when asked.
+#pragma once
+
+#include "tornado/ioloop.hpp"
+#include "tornado/tcpserver.hpp"
+
+#include "options.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace example {
+
+/// Where to serve, and how long a stop may take.
+struct Place {
+    std::uint16_t port = 8888;
+    std::string address;
+    std::string unix_path;
+    Options::seconds drain = std::chrono::seconds(10);
+
+    /// Adds --port, --address, --unix and --drain-time.
+    void add_to(Options& options);
+};
+
+/// Listens at `place`, prints `listening on <scheme>://127.0.0.1:8888/` (or `unix:PATH`), and runs
+/// the loop until SIGTERM or SIGINT. Then it calls `on_stop`, waits for the live connections, but
+/// no longer than `drain`, and returns. A second signal ends the wait.
+void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
+           std::string_view scheme, std::function<void()> on_stop = {});
+
+/// A main function's frame: runs `body`, and turns what it throws into one line on standard error
+/// that begins with `program`, and exit code 1.
+int run(std::string_view program, std::function<void()> const& body);
+
+} // namespace example
