@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: BSL-1.0
+// The load generator: a bare epoll client, so that what is measured is the server alone.
+//
+// load PORT exchange SIZE DEPTH CONNECTIONS     messages of SIZE bytes, each answered with itself
+// load PORT http PATH DEPTH CONNECTIONS         GET requests on kept connections
+// load PORT stream | sink CONNECTIONS           bytes that come back, or do not
+// load PORT visit | hold CONCURRENCY            connect, one line, its answer; then close, or stay
+//
+// It says "ready" after a warm-up. For each number on its standard input it then moves so many
+// messages, bytes or connections, and prints how many it moved, in how many seconds, and how many
+// were lost.
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string>
+#include <string_view>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+constexpr int patience = 10'000; // ms without an event, after which what is open is lost
+
+[[noreturn]] void die(std::string const& what) {
+    std::fprintf(stderr, "load: %s\n", what.c_str());
+    std::exit(1);
+}
+
+void check(bool good, char const* what) {
+    if (!good)
+        die(std::string(what) + ": " + std::strerror(errno));
+}
+
+sockaddr_in server_address(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+int open_socket(int flags) {
+    int const fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    check(fd >= 0, "socket");
+    int const on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+struct Peer {
+    int fd = -1;
+    std::size_t to_send = 0;
+    std::size_t to_receive = 0;
+};
+
+class Load {
+public:
+    Load(std::uint16_t port, std::string_view mode, std::vector<std::string> const& arguments);
+
+    /// Moves `amount` messages, bytes or connections, and prints how it went.
+    void run(std::size_t amount);
+
+private:
+    enum class Kind { exchange, stream, sink, visit, hold };
+
+    bool persistent() const { return kind_ == Kind::exchange; }
+    void learn_answer(std::string const& request);
+    void connect(std::size_t bytes);
+    void start(Peer& peer, std::size_t bytes);
+    void work(Peer& peer);
+    bool send(Peer& peer);
+    bool receive(Peer& peer);
+    void finish(Peer& peer);
+    void close(Peer& peer);
+    void wait();
+
+    sockaddr_in address_;
+    Kind kind_;
+    int poll_;
+    std::string text_;       // one batch of messages; of a stream, what is sent over and over
+    std::size_t answer_ = 0; // bytes that answer one batch
+    std::size_t depth_ = 1;
+    std::size_t width_; // connections, at a time
+    std::deque<Peer> peers_;
+    std::vector<Peer*> free_;
+    std::size_t waiting_ = 0; // batches or connections that nobody has begun
+    std::size_t open_ = 0;    // begun and not finished
+    std::size_t failed_ = 0;
+};
+
+Load::Load(std::uint16_t port, std::string_view mode, std::vector<std::string> const& arguments)
+    : address_(server_address(port)), poll_(epoll_create1(EPOLL_CLOEXEC)) {
+    check(poll_ >= 0, "epoll_create1");
+    auto const number = [&](std::size_t i) {
+        if (i >= arguments.size())
+            die("too few arguments; the head of bench/load.cpp lists them");
+        return std::strtoul(arguments[i].c_str(), nullptr, 10);
+    };
+    std::string message = std::string(63, 'x') + '\n';
+    if (mode == "exchange") {
+        kind_ = Kind::exchange;
+        message = std::string(number(0) - 1, 'x') + '\n';
+        answer_ = message.size();
+    } else if (mode == "http") {
+        kind_ = Kind::exchange;
+        message = "GET " + arguments.at(0) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        learn_answer(message);
+    } else if (mode == "stream" || mode == "sink") {
+        kind_ = mode == "sink" ? Kind::sink : Kind::stream;
+        message.assign(256 * 1024, 'x');
+    } else if (mode == "visit" || mode == "hold") {
+        kind_ = mode == "hold" ? Kind::hold : Kind::visit;
+        answer_ = message.size();
+    } else {
+        die("the mode '" + std::string(mode) + "' is unknown");
+    }
+    depth_ = persistent() ? number(1) : 1;
+    width_ = number(persistent() ? 2 : 0);
+    for (std::size_t i = 0; i != depth_; ++i)
+        text_ += message;
+    answer_ *= depth_;
+
+    if (!persistent())
+        return;
+    for (std::size_t i = 0; i != width_; ++i) {
+        ++open_;
+        connect(text_.size());
+    }
+    wait();
+    if (failed_ != 0)
+        die("the server did not answer");
+}
+
+// Every answer is as long as the first.
+void Load::learn_answer(std::string const& request) {
+    int const fd = open_socket(0);
+    check(::connect(fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0, "connect");
+    check(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0, "send");
+    std::string head;
+    std::size_t total = 0;
+    while (total == 0 || head.size() < total) {
+        char data[4096];
+        auto const n = ::recv(fd, data, sizeof data, 0);
+        check(n > 0, "recv");
+        head.append(data, static_cast<std::size_t>(n));
+        if (auto const end = head.find("\r\n\r\n"); end != head.npos) {
+            auto const length = strcasestr(head.c_str(), "\r\ncontent-length:");
+            if (!head.starts_with("HTTP/1.1 200 ") || !length)
+                die("not the answer it should be:\n" + head);
+            total = end + 4 + std::strtoul(length + 17, nullptr, 10);
+        }
+    }
+    ::close(fd);
+    answer_ = total;
+}
+
+void Load::connect(std::size_t bytes) {
+    if (free_.empty())
+        free_.push_back(&peers_.emplace_back());
+    auto& peer = *free_.back();
+    free_.pop_back();
+    peer.fd = open_socket(SOCK_NONBLOCK);
+    if (::connect(peer.fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) != 0 &&
+        errno != EINPROGRESS) {
+        ++failed_;
+        --open_;
+        return close(peer);
+    }
+    peer.to_send = bytes;
+    peer.to_receive = kind_ == Kind::stream ? bytes : answer_;
+    epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {&peer}};
+    check(epoll_ctl(poll_, EPOLL_CTL_ADD, peer.fd, &event) == 0, "epoll_ctl");
+}
+
+bool Load::send(Peer& peer) {
+    while (peer.to_send != 0) {
+        auto const left = (peer.to_send - 1) % text_.size() + 1; // of the text
+        auto const n = ::send(peer.fd, text_.data() + text_.size() - left, left, MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN || errno == ENOTCONN;
+        peer.to_send -= static_cast<std::size_t>(n);
+        if (peer.to_send == 0 && kind_ == Kind::sink)
+            shutdown(peer.fd, SHUT_WR);
+    }
+    return true;
+}
+
+bool Load::receive(Peer& peer) {
+    static char data[256 * 1024];
+    while (peer.to_receive != 0 || kind_ == Kind::sink) {
+        auto const n = ::recv(peer.fd, data, sizeof data, 0);
+        if (n < 0)
+            return errno == EAGAIN;
+        auto const received = static_cast<std::size_t>(n);
+        if (received > peer.to_receive)
+            die("the answer is longer than it should be");
+        if (received == 0) {
+            if (kind_ != Kind::sink || peer.to_send != 0)
+                return false;
+            finish(peer);
+            return true;
+        }
+        peer.to_receive -= received;
+    }
+    if (peer.to_send == 0)
+        finish(peer);
+    return true;
+}
+
+void Load::work(Peer& peer) {
+    if (!send(peer) || !receive(peer)) {
+        ++failed_;
+        --open_;
+        close(peer);
+    }
+}
+
+void Load::finish(Peer& peer) {
+    --open_;
+    switch (kind_) {
+    case Kind::exchange:
+        if (waiting_ != 0)
+            start(peer, text_.size());
+        break;
+    case Kind::visit:
+    case Kind::hold:
+        if (kind_ == Kind::visit)
+            close(peer);
+        if (waiting_ != 0) {
+            --waiting_;
+            ++open_;
+            connect(text_.size());
+        }
+        break;
+    case Kind::stream:
+    case Kind::sink:
+        close(peer);
+        break;
+    }
+}
+
+// The next batch on a connection.
+void Load::start(Peer& peer, std::size_t bytes) {
+    --waiting_;
+    ++open_;
+    peer.to_send = bytes;
+    peer.to_receive = answer_;
+    if (!send(peer))
+        die("the server closed a connection");
+}
+
+void Load::close(Peer& peer) {
+    ::close(peer.fd);
+    peer.fd = -1;
+    free_.push_back(&peer);
+}
+
+void Load::wait() {
+    while (open_ != 0) {
+        epoll_event events[256];
+        int const count = epoll_wait(poll_, events, 256, patience);
+        if (count == 0) {
+            failed_ += open_;
+            open_ = 0;
+        }
+        for (int i = 0; i < count; ++i) {
+            auto& peer = *static_cast<Peer*>(events[i].data.ptr);
+            if (peer.fd >= 0 && (peer.to_send != 0 || peer.to_receive != 0 || kind_ == Kind::sink))
+                work(peer);
+        }
+    }
+}
+
+void Load::run(std::size_t amount) {
+    auto const before = std::chrono::steady_clock::now();
+    failed_ = 0;
+    std::size_t batches = std::max<std::size_t>(1, amount / depth_);
+    std::size_t moved = batches * depth_;
+    switch (kind_) {
+    case Kind::exchange:
+        waiting_ = batches;
+        for (auto& peer : peers_)
+            if (waiting_ != 0)
+                start(peer, text_.size());
+        break;
+    case Kind::stream:
+    case Kind::sink:
+        batches = std::max<std::size_t>(1, amount / width_);
+        moved = batches * width_;
+        for (std::size_t i = 0; i != width_; ++i) {
+            ++open_;
+            connect(batches);
+        }
+        break;
+    case Kind::visit:
+    case Kind::hold:
+        waiting_ = batches;
+        for (std::size_t i = 0; i != width_ && waiting_ != 0; ++i) {
+            --waiting_;
+            ++open_;
+            connect(text_.size());
+        }
+        break;
+    }
+    wait();
+    std::chrono::duration<double> const took = std::chrono::steady_clock::now() - before;
+    std::printf("%zu %.6f %zu\n", moved, took.count(), failed_);
+    std::fflush(stdout);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 3)
+        die("usage: load PORT MODE ARGUMENT...; the head of bench/load.cpp lists them");
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+
+    Load load(static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10)), argv[2],
+              {argv + 3, argv + argc});
+    std::puts("ready");
+    std::fflush(stdout);
+    std::size_t amount = 0;
+    while (std::scanf("%zu", &amount) == 1)
+        load.run(amount);
+}
