@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace tornado {
@@ -18,7 +19,7 @@ namespace tornado {
 // ---- WriteOperation
 
 void WriteOperation::throw_failure() const {
-    if (failure_ == error::buffer_full)
+    if (failure_ == error::buffer_full && !stream_->closed())
         throw system_error(failure_, "write");
 }
 
@@ -39,6 +40,14 @@ BaseIOStream::executor_type const& BaseIOStream::get_executor() const noexcept {
 
 IOLoop* BaseIOStream::loop() const noexcept {
     return IOLoop::of(asio::query(get_executor(), asio::execution::context));
+}
+
+void BaseIOStream::check_delimiter(std::string_view delimiter) {
+    static_cast<void>(detail::ReadRequest::until(delimiter));
+}
+
+void BaseIOStream::check_expression(std::string_view expression) {
+    static_cast<void>(detail::ReadRequest::until_regex(expression)); // and keeps it compiled
 }
 
 void BaseIOStream::start_read_until(std::string_view delimiter, std::size_t max_bytes,
@@ -172,11 +181,15 @@ Address address_from(Get get, int descriptor) {
     return Address(asio::generic::stream_protocol::endpoint(address, size));
 }
 
-bool is_connected(IOStream::socket_type const& socket) {
+// One without a peer waits for connect(), unless it had a peer that is gone: that is there to be
+// read.
+bool is_connected(IOStream::socket_type& socket) {
+    if (!socket.is_open())
+        return false;
     error_code ec;
-    if (socket.is_open())
-        socket.remote_endpoint(ec);
-    return socket.is_open() && !ec;
+    socket.remote_endpoint(ec);
+    pollfd state{socket.native_handle(), POLLIN | POLLRDHUP, 0};
+    return !ec || (::poll(&state, 1, 0) == 1 && (state.revents & (POLLIN | POLLRDHUP)) != 0);
 }
 
 std::shared_ptr<detail::StreamCore> make_core(IOStream::socket_type socket,
@@ -212,8 +225,10 @@ IOStream::IOStream(asio::any_io_executor executor, Connection connection,
 IOStream::~IOStream() = default;
 
 void IOStream::start_connect(Address const& peer, detail::ConnectCompletion&& handler) {
+    bool const opens = native_handle() < 0;
     core().connect(peer.endpoint(), std::move(handler));
-    set_nodelay(true);
+    if (opens)
+        set_nodelay(true);
 }
 
 void IOStream::set_nodelay(bool value) {

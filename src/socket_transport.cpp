@@ -62,6 +62,13 @@ void SocketTransport::finish_connect(error_code& ec) {
     if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &value, &size) != 0)
         value = errno;
     ec = {value, boost::system::system_category()};
+    if (ec)
+        return;
+    // A hang-up of the time before connect() can end the first wait too early.
+    error_code unconnected;
+    socket_.remote_endpoint(unconnected);
+    if (unconnected == asio::error::not_connected)
+        ec = asio::error::in_progress;
 }
 
 void SocketTransport::shutdown_write(error_code& ec) {

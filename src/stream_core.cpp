@@ -120,7 +120,10 @@ void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCom
 
 void StreamCore::connect(Transport::Endpoint const& peer, ConnectCompletion&& handler) {
     if (closed() || connected_ != Connected::no) {
-        auto const ec = closed() ? close_error() : make_error_code(asio::error::already_connected);
+        auto const ec = closed() ? close_error()
+                        : connected_ == Connected::pending
+                            ? make_error_code(asio::error::already_started)
+                            : make_error_code(asio::error::already_connected);
         return handler.post(transport_->executor(), ec, nullptr);
     }
     on_cancel(handler.slot(), [weak = weak_from_this()] {
@@ -201,7 +204,10 @@ void StreamCore::ready(Direction direction, error_code ec) {
         writable_ = true;
         if (connected_ == Connected::pending && !ec) {
             transport_->finish_connect(ec);
-            connected_ = Connected::yes;
+            if (ec == asio::error::in_progress)
+                ec = {};
+            else
+                connected_ = Connected::yes;
         }
         break;
     }
@@ -219,6 +225,7 @@ void StreamCore::discard() noexcept {
     auto const callback = std::exchange(close_callback_, nullptr);
     auto const connecting = std::move(connect_handler_);
     auto const writes = out_.forget();
+    auto const watermarks = out_.take_watermarks();
     auto const read = in_.drop();
 }
 
@@ -251,6 +258,7 @@ void StreamCore::finish_turn(bool more) {
         schedule();
     else
         arm();
+    auto const watermarks = closed() ? out_.take_watermarks() : nullptr; // it may hold the stream
     if (!in_flight() || connected_ == Connected::no) // only its owner could connect it
         auto const last = std::move(owner_);
 }

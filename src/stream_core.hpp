@@ -70,6 +70,8 @@ public:
     int release(std::string* unread);
 
     bool closed() const noexcept { return state_ != State::open; }
+    /// Nothing more will be received.
+    bool at_end() const noexcept { return ended_ || state_ != State::open; }
     bool reading() const noexcept { return in_.pending(); }
     bool writing() const noexcept { return !out_.empty(); }
     error_code error() const noexcept { return error_; }
@@ -114,7 +116,6 @@ private:
     bool may_complete() const noexcept {
         return connected_ == Connected::yes || closed();
     } // a write
-    bool at_end() const noexcept { return ended_ || state_ != State::open; }
     bool has_operations() const noexcept;
     bool in_flight() const noexcept;
     error_code close_error() const;

@@ -18,12 +18,13 @@ namespace tornado {
 
 namespace {
 
-// The end of its stream is how most handlers end.
-void report(std::exception_ptr failure, IOStream const& stream) {
+// The end of its own stream is how most handlers end.
+void report(std::exception_ptr failure, IOStream& stream) {
     try {
         std::rethrow_exception(failure);
     } catch (system_error const& e) {
-        if (e.code() == errc::stream_closed || (stream.closed() && e.code() == stream.error()))
+        if (detail::StreamAccess::core(stream).at_end() &&
+            (e.code() == errc::stream_closed || e.code() == stream.error()))
             return;
     } catch (...) {
     }

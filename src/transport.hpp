@@ -73,7 +73,8 @@ public:
     /// Calls waiter->ready() once, from the executor. At most one wait in each direction at a time.
     virtual void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) = 0;
 
-    /// Begins to connect; `in_progress` asks to wait for Direction::write and call finish_connect.
+    /// Begins to connect; `in_progress` asks to wait for Direction::write and call finish_connect,
+    /// which may ask for the same again.
     virtual void connect(Endpoint const& peer, error_code& ec) = 0;
     virtual void finish_connect(error_code& ec) = 0;
 

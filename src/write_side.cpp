@@ -19,7 +19,8 @@ WriteSide::Pending const* WriteSide::wait(std::uint64_t end, error_code failure,
 WriteSide::Pending const* WriteSide::append_some(std::span<asio::const_buffer const> buffers,
                                                  SizeCompletion&& handler) {
     auto const total = asio::buffer_size(buffers);
-    bool const direct = total != 0 && size() + total > low_ && !(direct_ && direct_->size != 0);
+    bool const direct =
+        total != 0 && size() + total > std::min(low_, max_) && !(direct_ && direct_->size != 0);
     if (direct) {
         if (!direct_)
             direct_ = std::make_unique<Direct>();
@@ -33,7 +34,9 @@ WriteSide::Pending const* WriteSide::append_some(std::span<asio::const_buffer co
         queued_ += total;
         complete_if_low();
     }
-    return add({queued_, total, direct, {}, std::move(handler)});
+    // What is sent directly comes behind all that is queued; what it ends at is known when some of
+    // it is sent.
+    return add({queued_ + direct, total, direct, {}, std::move(handler)});
 }
 
 void WriteSide::cancel(Pending const* wait, bool connected) {
@@ -102,6 +105,7 @@ void WriteSide::set_watermarks(std::size_t low, std::size_t high,
                                     " and high is " + std::to_string(high) +
                                     "; low must not be above high");
     low_ = low;
+    complete_if_low();
     watermarks_.reset(callback ? new Watermarks{high, std::move(callback)} : nullptr);
 }
 

@@ -86,6 +86,7 @@ public:
         return watermarks_ && (watermarks_->above ? size() <= low_ : size() > watermarks_->high);
     }
     void tell_crossing();
+    auto take_watermarks() noexcept { return std::move(watermarks_); }
 
 private:
     struct Pending {

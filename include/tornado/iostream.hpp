@@ -227,8 +227,9 @@ public:
 
     /// Back-pressure: calls `callback(true)` from the loop when more than `high` bytes are queued
     /// and `callback(false)` when the queue has fallen to `low` again. `low` is also the mark below
-    /// which a write completes when it is queued (64 KiB unless set). Throws std::invalid_argument
-    /// if low > high.
+    /// which a write completes when it is queued (64 KiB unless set). The callback is released when
+    /// the stream has closed: until then one that holds the stream keeps it alive. Throws
+    /// std::invalid_argument if low > high.
     void set_write_watermarks(std::size_t low, std::size_t high,
                               std::function<void(bool)> callback);
 
@@ -244,6 +245,8 @@ private:
     friend class WriteOperation;
     friend struct detail::StreamAccess;
 
+    static void check_delimiter(std::string_view delimiter);
+    static void check_expression(std::string_view expression);
     void start_read_until(std::string_view delimiter, std::size_t max_bytes,
                           detail::StringCompletion&&);
     void start_read_until_regex(std::string_view expression, std::size_t max_bytes,
@@ -281,8 +284,9 @@ public:
 
     /// Connects to `peer`. Completion: `void(error_code, IOStreamPtr)`, with this stream (T063).
     /// When it fails the stream is closed with the cause, before the writes that wait for it fail,
-    /// before the close callback (T125). Reads and writes are legal meanwhile (T062). Tornado:
-    /// IOStream.connect.
+    /// before the close callback (T125). Reads and writes are legal meanwhile (T062). Cancelling it
+    /// (any type) closes the stream with `operation_aborted`. The result is null for a stream that
+    /// no shared_ptr owns. Tornado: IOStream.connect.
     template <class Token = asio::deferred_t>
     auto connect(Address const& peer, Token&& token = asio::deferred_t());
 
@@ -290,11 +294,12 @@ public:
     /// (T123).
     void set_nodelay(bool value);
 
-    /// This end's and the peer's address; empty when the stream is closed or not connected.
+    /// This end's and the peer's address; empty when not connected or when the descriptor is free:
+    /// a closed stream keeps it while it still sends.
     Address local_address() const;
     Address remote_address() const;
 
-    int native_handle() const noexcept; ///< -1 when the stream is closed
+    int native_handle() const noexcept; ///< -1 when the descriptor is free
 
     /// Gives the socket back to plain Asio; this stream is closed then, and its close callback is
     /// not run. Bytes that were received and not read are moved to `unread`. Throws
@@ -335,6 +340,8 @@ auto BaseIOStream::read_until(std::string_view delimiter, Token&& token) {
 
 template <asio::completion_token_for<void(error_code, std::string)> Token>
 auto BaseIOStream::read_until(std::string_view delimiter, std::size_t max_bytes, Token&& token) {
+    if (delimiter.empty())
+        check_delimiter(delimiter); // throws here, where a coroutine can catch it
     return asio::async_initiate<Token, void(error_code, std::string)>(
         [this, max_bytes](auto&& handler, std::string const& text) {
             start_read_until(text, max_bytes,
@@ -351,6 +358,7 @@ auto BaseIOStream::read_until_regex(std::string_view expression, Token&& token) 
 template <asio::completion_token_for<void(error_code, std::string)> Token>
 auto BaseIOStream::read_until_regex(std::string_view expression, std::size_t max_bytes,
                                     Token&& token) {
+    check_expression(expression);
     return asio::async_initiate<Token, void(error_code, std::string)>(
         [this, max_bytes](auto&& handler, std::string const& text) {
             start_read_until_regex(text, max_bytes,

@@ -260,11 +260,12 @@ BOOST_AUTO_TEST_CASE(T042_a_coroutine_that_cannot_be_cancelled_is_left_behind) {
 
 BOOST_AUTO_TEST_CASE(T043_a_stop_before_the_end_is_an_error) {
     IOLoop loop;
+    asio::steady_timer gate(loop.context(), 1h);
     bool ended = false;
     loop.call_later(1ms, [&] { loop.stop(); });
     try {
         loop.run_sync([&]() -> asio::awaitable<void> {
-            co_await wait_for(5ms);
+            co_await gate.async_wait(asio::as_tuple(asio::deferred));
             ended = true;
             loop.stop();
         });
@@ -273,6 +274,7 @@ BOOST_AUTO_TEST_CASE(T043_a_stop_before_the_end_is_an_error) {
         BOOST_TEST(std::string(e.what()).find("Event loop stopped before") == 0U, e.what());
     }
     BOOST_TEST(!ended);
+    gate.cancel();
     run_bounded(loop);
     BOOST_TEST(ended);
 }

@@ -4,6 +4,7 @@
 
 #include "tornado/error.hpp"
 
+#include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/append.hpp>
 #include <boost/asio/associated_allocator.hpp>
@@ -45,7 +46,7 @@ public:
             hold<Held>(allocator, std::forward<Handler>(handler));
         } else {
             auto own = asio::get_associated_executor(handler, executor);
-            if (own == executor)
+            if (is_same(own, executor))
                 hold<Held>(allocator, std::forward<Handler>(handler));
             else
                 hold<Elsewhere<Held, decltype(own)>>(allocator, asio::make_work_guard(own),
@@ -118,42 +119,61 @@ private:
         }
     };
 
-    // One that does not fit in place, in memory of its allocator.
+    template <class Executor>
+    static bool is_same(Executor const& own, asio::any_io_executor const& executor) {
+        if constexpr (std::is_same_v<Executor, asio::any_completion_executor>)
+            return false; // hides what it is
+        else if constexpr (std::is_convertible_v<Executor, asio::any_io_executor>)
+            return asio::any_io_executor(own) == executor;
+        else
+            return false;
+    }
+    static bool is_same(asio::any_io_executor const& own, asio::any_io_executor const& executor) {
+        return own == executor;
+    }
+
+    // One that does not fit in place, in memory of its allocator, and the allocator with it.
     template <class Held, class Allocator>
     class Apart {
-        using Traits = typename std::allocator_traits<Allocator>::template rebind_traits<Held>;
+        struct Node;
+        using Traits = typename std::allocator_traits<Allocator>::template rebind_traits<Node>;
+        struct Node {
+            typename Traits::allocator_type allocator;
+            Held held;
+        };
 
     public:
         template <class... Parts>
-        explicit Apart(Allocator const& allocator, Parts&&... parts) : allocator_(allocator) {
-            auto* const memory = Traits::allocate(allocator_, 1);
+        explicit Apart(Allocator const& from, Parts&&... parts) {
+            typename Traits::allocator_type allocator(from);
+            auto* const memory = Traits::allocate(allocator, 1);
             try {
-                held_ = ::new (static_cast<void*>(memory)) Held{std::forward<Parts>(parts)...};
+                node_ = ::new (static_cast<void*>(memory))
+                    Node{allocator, Held{std::forward<Parts>(parts)...}};
             } catch (...) {
-                Traits::deallocate(allocator_, memory, 1);
+                Traits::deallocate(allocator, memory, 1);
                 throw;
             }
         }
-        Apart(Apart&& other) noexcept
-            : allocator_(std::move(other.allocator_)), held_(std::exchange(other.held_, nullptr)) {}
+        Apart(Apart&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
         ~Apart() { release(); }
 
         void operator()(error_code const& ec, Results&&... results) {
-            Held held(std::move(*held_));
+            Held held(std::move(node_->held));
             release();
             std::move(held)(ec, std::move(results)...);
         }
 
     private:
         void release() noexcept {
-            if (auto* const held = std::exchange(held_, nullptr)) {
-                held->~Held();
-                Traits::deallocate(allocator_, held, 1);
+            if (auto* const node = std::exchange(node_, nullptr)) {
+                auto allocator = std::move(node->allocator);
+                node->~Node();
+                Traits::deallocate(allocator, node, 1);
             }
         }
 
-        [[no_unique_address]] typename Traits::allocator_type allocator_;
-        Held* held_ = nullptr;
+        Node* node_ = nullptr;
     };
 
     // std::allocator means that the handler has no wish.
@@ -192,6 +212,7 @@ private:
             [](std::byte* storage) noexcept {
                 std::launder(reinterpret_cast<Held*>(storage))->~Held();
             }};
+        static_assert(sizeof(Held) <= room && alignof(Held) <= alignof(void*));
         ::new (static_cast<void*>(storage_)) Held{std::forward<Parts>(parts)...};
         methods_ = &methods;
     }
