@@ -58,9 +58,9 @@ struct TCPServerStats {
 ///     server.listen(8888);
 ///     IOLoop::current().start();
 ///
-/// The end of a stream (end of file, reset, a close, a time-out) that ends a handler as an
-/// exception is a normal end. Any other exception is logged with its type and text and closes that
-/// connection; the server goes on (T146, T148).
+/// The end of its own stream (end of file, reset, a close, a time-out) that ends a handler as an
+/// exception is a normal end. Any other exception, the end of some other stream included, is logged
+/// with its type and text and closes that connection; the server goes on (T146, T148).
 ///
 /// A server belongs to its loop's thread, must not outlive the loop, and may be destroyed at any
 /// moment there: it stops listening, and live connections go on. A handler that is a member of what

@@ -13,6 +13,8 @@ std::size_t tornado::test::allocations() noexcept {
     return count;
 }
 
+#ifndef TORNADO_TEST_COUNTS_NO_ALLOCATIONS
+
 void* operator new(std::size_t size) {
     ++count;
     if (auto* const memory = std::malloc(size > 0 ? size : 1))
@@ -22,6 +24,15 @@ void* operator new(std::size_t size) {
 
 void* operator new[](std::size_t size) {
     return operator new(size);
+}
+
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+    ++count;
+    return std::malloc(size > 0 ? size : 1);
+}
+
+void* operator new[](std::size_t size, std::nothrow_t const& tag) noexcept {
+    return operator new(size, tag);
 }
 
 void operator delete(void* memory) noexcept {
@@ -39,3 +50,5 @@ void operator delete[](void* memory) noexcept {
 void operator delete[](void* memory, std::size_t) noexcept {
     std::free(memory);
 }
+
+#endif
