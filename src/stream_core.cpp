@@ -92,13 +92,7 @@ void StreamCore::wait_written(std::uint64_t end, error_code failure, VoidComplet
     if (!failure && state_ == State::closed && !out_.is_complete(end))
         failure = close_error();
     auto const slot = handler.slot();
-    if (auto const* pending = out_.wait(end, failure, may_complete(), std::move(handler)))
-        on_cancel(slot, [weak = weak_from_this(), pending] {
-            if (auto const self = weak.lock()) {
-                self->out_.cancel(pending, self->may_complete());
-                self->schedule();
-            }
-        });
+    allow_cancel(slot, out_.wait(end, failure, may_complete(), std::move(handler)));
     schedule();
 }
 
@@ -108,14 +102,21 @@ void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCom
                             closed() ? close_error() : make_error_code(asio::error::broken_pipe),
                             0);
     auto const slot = handler.slot();
-    auto const* pending = out_.append_some(buffers, std::move(handler));
+    allow_cancel(slot, out_.append_some(buffers, std::move(handler)));
+    schedule();
+}
+
+// `pending`: what out_ made of an operation; null if there is nothing to cancel.
+template <class Pending>
+void StreamCore::allow_cancel(asio::cancellation_slot slot, Pending const* pending) {
+    if (!pending)
+        return;
     on_cancel(slot, [weak = weak_from_this(), pending] {
         if (auto const self = weak.lock()) {
             self->out_.cancel(pending, self->may_complete());
             self->schedule();
         }
     });
-    schedule();
 }
 
 void StreamCore::connect(Transport::Endpoint const& peer, ConnectCompletion&& handler) {

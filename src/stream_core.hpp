@@ -112,6 +112,8 @@ private:
 
     template <class Result, class... Start>
     void start_read(Completion<Result>&& handler, Start&&... start);
+    template <class Pending>
+    void allow_cancel(asio::cancellation_slot slot, Pending const* pending);
     bool usable() const noexcept { return connected_ == Connected::yes && !freed_; }
     bool may_complete() const noexcept {
         return connected_ == Connected::yes || closed();
