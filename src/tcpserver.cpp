@@ -31,8 +31,9 @@ void report(std::exception_ptr failure, IOStream& stream) {
     log(Logger::application, LogLevel::error, "Error in connection callback: " + describe(failure));
 }
 
-// A handler that ends because of close_after_flush does not cut that short.
-void close_unless_closing(IOStream& stream) {
+// A failed handler's connection ends; one that close_after_flush is ending is not cut short.
+void end_failed(std::exception_ptr failure, IOStream& stream) {
+    report(std::move(failure), stream);
     if (!stream.closed())
         stream.close();
 }
@@ -145,14 +146,11 @@ void TCPServer::Shared::handle_connection(Connection connection, Address address
         if (task.valid())
             asio::co_spawn(executor_, std::move(task),
                            [self = shared_from_this(), stream](std::exception_ptr failure) {
-                               if (failure) {
-                                   report(failure, *stream);
-                                   close_unless_closing(*stream);
-                               }
+                               if (failure)
+                                   end_failed(failure, *stream);
                            });
     } catch (...) {
-        report(std::current_exception(), *stream);
-        close_unless_closing(*stream);
+        end_failed(std::current_exception(), *stream);
     }
 }
 
