@@ -7,4 +7,5 @@
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
+#include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Addresses, to and from text and Asio's endpoints.
+#include "address.hpp"
+
 #include "tornado/netutil.hpp"
 
 #include <boost/asio/ip/address.hpp>
@@ -15,6 +17,7 @@ namespace tornado {
 namespace {
 
 using asio::ip::tcp;
+using detail::printable;
 
 /// The name in a Unix address: what lies behind the family, up to the NUL unless the name is
 /// abstract.
@@ -27,7 +30,9 @@ std::string unix_name(sockaddr const* address, std::size_t size) {
     return {name, *name == '\0' ? room : ::strnlen(name, room)};
 }
 
-std::string printable(std::string_view name) {
+} // namespace
+
+std::string detail::printable(std::string_view name) {
     constexpr char digits[] = "0123456789abcdef";
     std::string text;
     for (char const c : name) {
@@ -39,8 +44,6 @@ std::string printable(std::string_view name) {
     }
     return text;
 }
-
-} // namespace
 
 Address::Address(tcp::endpoint const& endpoint) : value_(endpoint) {}
 

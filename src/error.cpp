@@ -4,6 +4,7 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <openssl/x509.h>
 
 #include <string>
 
@@ -28,8 +29,20 @@ public:
             return "Already waiting: the same event is being waited for";
         case error::not_idle:
             return "Stream is not idle: an operation is pending or a buffer holds bytes";
+        case error::server_name_required:
+            return "TLS has no server name to verify: give server_hostname, or switch "
+                   "SSLOptions::check_hostname off";
         }
         return "Unknown tornado error " + std::to_string(value);
+    }
+};
+
+class CertificateCategory final : public boost::system::error_category {
+public:
+    char const* name() const noexcept override { return "tornado.certificate"; }
+
+    std::string message(int value) const override {
+        return std::string("Certificate verify failed: ") + X509_verify_cert_error_string(value);
     }
 };
 
@@ -57,6 +70,11 @@ public:
 
 boost::system::error_category const& error_category() noexcept {
     static ErrorCategory const category;
+    return category;
+}
+
+boost::system::error_category const& certificate_category() noexcept {
+    static CertificateCategory const category;
     return category;
 }
 

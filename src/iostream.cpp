@@ -5,13 +5,12 @@
 
 #include "socket_transport.hpp"
 #include "stream_core.hpp"
+#include "stream_socket.hpp"
 
 #include <boost/asio/query.hpp>
 
-#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 namespace tornado {
@@ -163,48 +162,11 @@ std::uint64_t BaseIOStream::bytes_written() const noexcept {
 
 namespace {
 
-int family_of(int descriptor) noexcept {
-    int family = AF_UNSPEC;
-    socklen_t size = sizeof family;
-    ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size);
-    return family;
-}
-
-// Both of getsockname and getpeername.
-template <class Get>
-Address address_from(Get get, int descriptor) {
-    sockaddr_storage storage{};
-    socklen_t size = sizeof storage;
-    auto* const address = reinterpret_cast<sockaddr*>(&storage);
-    if (get(descriptor, address, &size) != 0)
-        return {};
-    return Address(asio::generic::stream_protocol::endpoint(address, size));
-}
-
-// One without a peer waits for connect(), unless it had a peer that is gone: that is there to be
-// read.
-bool is_connected(IOStream::socket_type& socket) {
-    if (!socket.is_open())
-        return false;
-    error_code ec;
-    socket.remote_endpoint(ec);
-    pollfd state{socket.native_handle(), POLLIN | POLLRDHUP, 0};
-    return !ec || (::poll(&state, 1, 0) == 1 && (state.revents & (POLLIN | POLLRDHUP)) != 0);
-}
-
 std::shared_ptr<detail::StreamCore> make_core(IOStream::socket_type socket,
                                               StreamOptions const& options) {
-    bool const connected = is_connected(socket);
+    bool const connected = detail::is_connected(socket);
     return std::make_shared<detail::StreamCore>(
         std::make_unique<detail::SocketTransport>(std::move(socket)), options, connected);
-}
-
-IOStream::socket_type adopt(asio::any_io_executor executor, Connection connection) {
-    IOStream::socket_type socket(std::move(executor));
-    socket.assign(asio::generic::stream_protocol(connection.family(), 0),
-                  connection.native_handle());
-    connection.release(); // the socket has it now
-    return socket;
 }
 
 } // namespace
@@ -217,33 +179,49 @@ IOStream::IOStream(socket_type socket, StreamOptions const& options)
 // The listener's TCP_NODELAY is inherited.
 IOStream::IOStream(asio::any_io_executor executor, Connection connection,
                    StreamOptions const& options)
-    : BaseIOStream(
-          std::make_shared<detail::StreamCore>(std::make_unique<detail::SocketTransport>(adopt(
-                                                   std::move(executor), std::move(connection))),
-                                               options)) {}
+    : BaseIOStream(std::make_shared<detail::StreamCore>(
+          std::make_unique<detail::SocketTransport>(
+              detail::adopt(std::move(executor), std::move(connection))),
+          options)) {}
+
+IOStream::IOStream(std::shared_ptr<detail::StreamCore> core) noexcept
+    : BaseIOStream(std::move(core)) {}
 
 IOStream::~IOStream() = default;
 
-void IOStream::start_connect(Address const& peer, detail::ConnectCompletion&& handler) {
+void IOStream::expect_server(std::string const&) {}
+
+void IOStream::start_connect(Address const& peer, std::string const& server_hostname,
+                             detail::ConnectCompletion&& handler) {
+    if (auto const ec = core().cannot_connect())
+        return handler.post(get_executor(), ec, nullptr);
+    if (!server_hostname.empty())
+        expect_server(server_hostname);
     bool const opens = native_handle() < 0;
-    core().connect(peer.endpoint(), std::move(handler));
+    core().connect(peer.endpoint());
     if (opens)
         set_nodelay(true);
+    auto const slot = handler.slot();
+    core().wait_established(
+        [handler = std::move(handler)](error_code ec, std::shared_ptr<BaseIOStream> self) mutable {
+            handler(ec, std::static_pointer_cast<IOStream>(std::move(self)));
+        },
+        slot, true);
 }
 
 void IOStream::set_nodelay(bool value) {
-    auto const family = family_of(native_handle());
+    auto const family = detail::family_of(native_handle());
     int const flag = value;
     if (family == AF_INET || family == AF_INET6)
         ::setsockopt(native_handle(), IPPROTO_TCP, TCP_NODELAY, &flag, sizeof flag);
 }
 
 Address IOStream::local_address() const {
-    return address_from(::getsockname, native_handle());
+    return detail::local_address(native_handle());
 }
 
 Address IOStream::remote_address() const {
-    return address_from(::getpeername, native_handle());
+    return detail::remote_address(native_handle());
 }
 
 int IOStream::native_handle() const noexcept {
@@ -251,7 +229,7 @@ int IOStream::native_handle() const noexcept {
 }
 
 int IOStream::family() const noexcept {
-    return family_of(native_handle());
+    return detail::family_of(native_handle());
 }
 
 int IOStream::release_descriptor(std::string* unread) {

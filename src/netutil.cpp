@@ -5,8 +5,7 @@
 #include "tornado/ioloop.hpp"
 
 #include "accept_loop.hpp"
-
-#include <boost/asio/error.hpp>
+#include "resolver.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -47,18 +46,17 @@ bool set_option(int fd, int level, int name) noexcept {
     throw system_error(system_code(error), what);
 }
 
-[[noreturn]] void throw_cannot_resolve(int status, std::string const& host, std::uint16_t port) {
-    int const error = errno;
-    error_code const code =
-        status == EAI_SYSTEM   ? system_code(error)
-        : status == EAI_MEMORY ? error_code(asio::error::no_memory)
-        : status == EAI_AGAIN  ? error_code(asio::error::host_not_found_try_again)
-        : status == EAI_FAMILY ? error_code(asio::error::address_family_not_supported)
-                               : error_code(asio::error::host_not_found);
-    throw system_error(code, "cannot listen on port " + std::to_string(port) + " of \"" +
-                                 host.c_str() + "\", which does not resolve (" +
-                                 ::gai_strerror(status) +
-                                 "): give an address of this machine, or none for all of them");
+/// What `host` stands for, in getaddrinfo's order, without duplicates.
+std::vector<Address> resolve(std::string const& host, std::uint16_t port,
+                             ListenOptions const& options) {
+    auto found = detail::get_addresses(host, port, options.family, options.flags);
+    if (found.error)
+        throw system_error(found.error, "cannot listen on port " + std::to_string(port) + " of \"" +
+                                            host.c_str() + "\", which does not resolve (" +
+                                            ::gai_strerror(found.status) +
+                                            "): give an address of this machine, or none for all "
+                                            "of them");
+    return std::move(found.addresses);
 }
 
 [[noreturn]] void throw_cannot_listen(int error, Address const& address, std::uint16_t asked_port) {
@@ -86,36 +84,6 @@ bool set_option(int fd, int level, int name) noexcept {
         break;
     }
     throw_errno(error, what);
-}
-
-struct FreeAddrinfo {
-    void operator()(addrinfo* list) const noexcept { ::freeaddrinfo(list); }
-};
-
-/// What `host` stands for, in getaddrinfo's order, without duplicates.
-std::vector<Address> resolve(std::string const& host, std::uint16_t port,
-                             ListenOptions const& options) {
-    addrinfo hints{};
-    hints.ai_family = options.family;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = options.flags;
-    addrinfo* found = nullptr;
-    int const status = host.find('\0') != host.npos
-                           ? EAI_NONAME
-                           : ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
-                                           std::to_string(port).c_str(), &hints, &found);
-    if (status != 0)
-        throw_cannot_resolve(status, host, port);
-    std::unique_ptr<addrinfo, FreeAddrinfo> const owner(found);
-
-    std::vector<Address> addresses;
-    for (auto const* entry = found; entry != nullptr; entry = entry->ai_next) {
-        Address const address(
-            asio::generic::stream_protocol::endpoint(entry->ai_addr, entry->ai_addrlen));
-        if (std::ranges::find(addresses, address) == addresses.end())
-            addresses.push_back(address);
-    }
-    return addresses;
 }
 
 /// Adds a socket that listens on `address`; gives errno when that fails, else 0.

@@ -41,34 +41,41 @@ void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> wa
 }
 
 // Asio's own synchronous connect waits for the end, so the call is made here.
-void SocketTransport::connect(Endpoint const& peer, error_code& ec) {
+Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
     if (!socket_.is_open()) {
-        socket_.open(peer.protocol(), ec);
+        // Asio's open() leaves it to be inherited.
+        auto const protocol = peer.protocol();
+        auto const descriptor = ::socket(protocol.family(), protocol.type() | SOCK_CLOEXEC, 0);
+        if (descriptor < 0)
+            ec = last_error();
+        else
+            socket_.assign(protocol, descriptor, ec);
         if (!ec)
             socket_.non_blocking(true, ec);
         if (ec)
-            return;
+            return Direction::none;
     }
     auto const* address = reinterpret_cast<sockaddr const*>(peer.data());
-    if (::connect(native_handle(), address, static_cast<socklen_t>(peer.size())) == 0)
-        ec = {};
-    else
+    if (::connect(native_handle(), address, static_cast<socklen_t>(peer.size())) != 0)
         ec = last_error();
+    if (ec != asio::error::in_progress)
+        return Direction::none;
+    ec = {};
+    return Direction::write;
 }
 
-void SocketTransport::finish_connect(error_code& ec) {
+Direction SocketTransport::establish(error_code& ec) {
     int value = 0;
     socklen_t size = sizeof value;
     if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &value, &size) != 0)
         value = errno;
     ec = {value, boost::system::system_category()};
     if (ec)
-        return;
+        return Direction::none;
     // A hang-up of the time before connect() can end the first wait too early.
     error_code unconnected;
     socket_.remote_endpoint(unconnected);
-    if (unconnected == asio::error::not_connected)
-        ec = asio::error::in_progress;
+    return unconnected == asio::error::not_connected ? Direction::write : Direction::none;
 }
 
 void SocketTransport::shutdown_write(error_code& ec) {

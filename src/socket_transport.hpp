@@ -20,8 +20,8 @@ public:
     std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) override;
     std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) override;
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
-    void connect(Endpoint const& peer, error_code& ec) override;
-    void finish_connect(error_code& ec) override;
+    Direction establish(error_code& ec) override;
+    Direction connect(Endpoint const& peer, error_code& ec) override;
     void shutdown_write(error_code& ec) override;
     void close() noexcept override;
     int release(error_code& ec) override;

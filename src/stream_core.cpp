@@ -3,7 +3,10 @@
 
 #include "tornado/log.hpp"
 
+#include "stream_socket.hpp"
+
 #include <boost/asio/error.hpp>
+#include <boost/asio/ssl/error.hpp>
 
 #include <algorithm>
 
@@ -19,6 +22,11 @@ constexpr auto linger = std::chrono::seconds(30);
 bool is_reset(error_code ec) noexcept {
     return ec == asio::error::connection_reset || ec == asio::error::connection_aborted ||
            ec == asio::error::broken_pipe || ec == asio::error::timed_out;
+}
+
+// Reported by the system, or an end of stream: nothing that TLS has to say.
+bool is_systems(error_code ec) noexcept {
+    return ec.category() == boost::system::system_category() || ec == asio::error::eof;
 }
 
 template <class Callback, class... Args>
@@ -119,29 +127,57 @@ void StreamCore::allow_cancel(asio::cancellation_slot slot, Pending const* pendi
     });
 }
 
-void StreamCore::connect(Transport::Endpoint const& peer, ConnectCompletion&& handler) {
-    if (closed() || connected_ != Connected::no) {
-        auto const ec = closed() ? close_error()
-                        : connected_ == Connected::pending
-                            ? make_error_code(asio::error::already_started)
-                            : make_error_code(asio::error::already_connected);
-        return handler.post(transport_->executor(), ec, nullptr);
-    }
-    on_cancel(handler.slot(), [weak = weak_from_this()] {
-        if (auto const self = weak.lock())
-            self->shut(asio::error::operation_aborted, false);
-    });
-    connect_handler_ = std::make_unique<ConnectCompletion>(std::move(handler));
-    hold();
-    error_code ec;
-    transport_->connect(peer, ec);
+void StreamCore::establish() {
+    connected_ = Connected::pending;
+    awaited_ = Direction::none;
+    schedule();
+}
+
+void StreamCore::connect(Transport::Endpoint const& peer) {
+    connected_ = Connected::pending;
     readable_ = false; // the peer has yet to say something
-    connected_ = ec ? Connected::pending : Connected::yes;
-    if (ec == asio::error::in_progress)
-        arm();
-    else if (ec)
-        shut(ec, false);
+    error_code ec;
+    auto const next = transport_->connect(peer, ec);
+    advance(next, ec);
+    if (in_turn_ || next == Direction::none)
+        schedule();
     else
+        arm();
+}
+
+error_code StreamCore::cannot_connect() const {
+    switch (connected_) {
+    case Connected::no:
+        return cannot_wait();
+    case Connected::pending:
+        return closed() ? close_error() : make_error_code(asio::error::already_started);
+    case Connected::yes:
+        break;
+    }
+    return closed() ? close_error() : make_error_code(asio::error::already_connected);
+}
+
+error_code StreamCore::cannot_wait() const {
+    return closed()  ? close_error()
+           : waiter_ ? make_error_code(error::already_waiting)
+                     : error_code();
+}
+
+void StreamCore::wait_established(Established&& handler, asio::cancellation_slot slot,
+                                  bool or_close) {
+    waiter_ = std::make_unique<Established>(std::move(handler));
+    wait_cancelled_ = false;
+    on_cancel(slot, [weak = weak_from_this(), or_close] {
+        auto const self = weak.lock();
+        if (!self)
+            return;
+        if (or_close)
+            self->shut(asio::error::operation_aborted, false);
+        self->wait_cancelled_ = true;
+        self->schedule();
+    });
+    hold();
+    if (connected_ != Connected::pending)
         schedule();
 }
 
@@ -155,7 +191,7 @@ void StreamCore::set_close_callback(std::function<void()> callback) {
 }
 
 void StreamCore::close(error_code cause) {
-    while (!out_.empty() && send()) { // as much as the kernel takes now (T101)
+    while (unsent() && send()) { // as much as the kernel takes now (T101)
     }
     shut(cause, true);
 }
@@ -203,13 +239,6 @@ void StreamCore::ready(Direction direction, error_code ec) {
     case Direction::write:
         waiting_write_ = false;
         writable_ = true;
-        if (connected_ == Connected::pending && !ec) {
-            transport_->finish_connect(ec);
-            if (ec == asio::error::in_progress)
-                ec = {};
-            else
-                connected_ = Connected::yes;
-        }
         break;
     }
     if (ec && ec != asio::error::operation_aborted)
@@ -224,7 +253,7 @@ void StreamCore::discard() noexcept {
     // Destroyed at the end of this scope, when nothing here refers to them any more.
     auto const owner = std::move(owner_);
     auto const callback = std::exchange(close_callback_, nullptr);
-    auto const connecting = std::move(connect_handler_);
+    auto const waiter = std::move(waiter_);
     auto const writes = out_.forget();
     auto const watermarks = out_.take_watermarks();
     auto const read = in_.drop();
@@ -266,7 +295,9 @@ void StreamCore::finish_turn(bool more) {
 
 // One step, of what there is to do the first; false if there is nothing.
 bool StreamCore::step() {
-    if (connect_handler_ && finish_connect())
+    if (connected_ == Connected::pending && proceed())
+        return true;
+    if (waiter_ && finish_waiting())
         return true;
     if (out_.due(may_complete())) {
         out_.complete();
@@ -274,7 +305,7 @@ bool StreamCore::step() {
     }
     if (in_.pending() && finish_read())
         return true;
-    if (!out_.empty() && send())
+    if (unsent() && send())
         return true;
     if (end_wanted_ && send_end())
         return true;
@@ -285,13 +316,49 @@ bool StreamCore::step() {
     return (readable_ && receive()) || (state_ == State::closed && finish_close());
 }
 
-bool StreamCore::finish_connect() {
-    if (connected_ == Connected::pending && !closed())
+// One step towards the first byte, if what it waits for has come.
+bool StreamCore::proceed() {
+    if (freed_ || (awaited_ == Direction::read && !readable_) ||
+        (awaited_ == Direction::write && !writable_))
         return false;
-    auto const handler = std::move(connect_handler_);
-    auto const ec = closed() ? close_error() : error_code();
-    auto stream = ec ? nullptr : std::static_pointer_cast<IOStream>(owner_);
-    (*handler)(ec, std::move(stream));
+    error_code ec;
+    auto const next = transport_->establish(ec);
+    advance(next, ec);
+    return true;
+}
+
+void StreamCore::advance(Direction next, error_code ec) {
+    awaited_ = next;
+    if (ec) {
+        if (!is_systems(ec))
+            log(Logger::general, LogLevel::warning,
+                "SSL Error on " + remote_address(transport_->native_handle()).to_string() + ": " +
+                    ec.message());
+        return shut(ec, false);
+    }
+    switch (next) {
+    case Direction::none:
+        connected_ = Connected::yes;
+        if (state_ == State::open)
+            deadline_.reset();
+        break;
+    case Direction::read:
+        readable_ = false;
+        break;
+    case Direction::write:
+        writable_ = false;
+        break;
+    }
+}
+
+bool StreamCore::finish_waiting() {
+    if (connected_ == Connected::pending && !closed() && !wait_cancelled_)
+        return false;
+    auto const waiter = std::move(waiter_);
+    auto const ec = closed()          ? close_error()
+                    : wait_cancelled_ ? make_error_code(asio::error::operation_aborted)
+                                      : error_code();
+    (*waiter)(ec, ec ? nullptr : owner_);
     return true;
 }
 
@@ -341,6 +408,7 @@ bool StreamCore::send() {
     error_code ec;
     auto const n = transport_->write_some(gathered, ec);
     out_.consume(n);
+    held_ = ec == asio::error::would_block && (held_ || n != 0);
     if (!ec) {
         writable_ = n == asio::buffer_size(gathered);
     } else if (ec == asio::error::would_block) {
@@ -353,20 +421,24 @@ bool StreamCore::send() {
         if (!is_reset(ec))
             log(Logger::general, LogLevel::warning, "Write error on stream: " + ec.message());
         shut(ec, false);
-        out_.drop(close_error(), false);
+        abandon();
     }
-    if (state_ == State::closed && out_.empty())
+    if (state_ == State::closed && !unsent())
         free_descriptor();
     return true;
 }
 
 bool StreamCore::send_end() {
-    if (!end_wanted_ || !out_.empty() || !usable() || (end_sent_ && !ended_))
+    if (!end_wanted_ || unsent() || !usable() || (end_sent_ && !ended_))
         return false;
-    error_code ignored; // a connection that is gone shows itself in the next receive
-    if (!std::exchange(end_sent_, true))
-        transport_->shutdown_write(ignored);
-    if (ended_) // both sides are over
+    if (!end_sent_) {
+        error_code ec; // a connection that is gone shows itself in the next receive
+        transport_->shutdown_write(ec);
+        held_ = ec == asio::error::would_block;
+        writable_ = !held_;
+        end_sent_ = !held_;
+    }
+    if (ended_ && end_sent_) // both sides are over
         shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
     return true;
 }
@@ -408,14 +480,16 @@ bool StreamCore::receive_and_discard() {
 void StreamCore::arm() {
     if (connected_ == Connected::no || freed_)
         return;
-    bool const output = connected_ == Connected::pending || (!out_.empty() && !writable_);
+    bool const pending = connected_ == Connected::pending;
+    bool const output = pending ? awaited_ == Direction::write : unsent() && !writable_;
     if (output && !waiting_write_) {
         waiting_write_ = true;
         transport_->async_wait(Direction::write, shared_from_this());
     }
-    bool const input =
-        closed() ? state_ == State::flushing && end_sent_ : !ended_ && in_.wants_input();
-    if (!input || waiting_read_ || connected_ == Connected::pending)
+    bool const input = pending    ? awaited_ == Direction::read
+                       : closed() ? state_ == State::flushing && end_sent_
+                                  : !ended_ && in_.wants_input();
+    if (!input || waiting_read_)
         return;
     if (readable_)
         return schedule();
@@ -426,11 +500,11 @@ void StreamCore::arm() {
 // ---- Ends
 
 bool StreamCore::has_operations() const noexcept {
-    return in_.pending() || out_.waiting() || connect_handler_;
+    return in_.pending() || out_.waiting() || waiter_;
 }
 
 bool StreamCore::in_flight() const noexcept {
-    return has_operations() || !out_.empty() || state_ == State::flushing ||
+    return has_operations() || unsent() || state_ == State::flushing ||
            (state_ == State::closed && close_callback_);
 }
 
@@ -440,11 +514,12 @@ error_code StreamCore::close_error() const {
 
 // The peer's end, or a failure to receive.
 void StreamCore::end(error_code cause) {
-    bool const clean = cause == asio::error::eof;
-    if (clean && half_close_) {
+    if (cause == asio::error::eof && half_close_) {
         ended_ = true;
         return;
     }
+    // TLS that ends without a word is an end like any other (T139).
+    bool const clean = cause == asio::error::eof || cause == asio::ssl::error::stream_truncated;
     if (!clean && !is_reset(cause))
         log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
     shut(cause, clean);
@@ -456,8 +531,11 @@ void StreamCore::shut(error_code cause, bool keep_completed) {
     state_ = State::closed;
     error_ = cause;
     ended_ = true;
-    out_.drop(close_error(), keep_completed && connected_ == Connected::yes);
-    if (out_.empty())
+    awaited_ = Direction::none;
+    bool const keep = keep_completed && established();
+    out_.drop(close_error(), keep);
+    held_ = held_ && keep;
+    if (!unsent())
         free_descriptor();
     else
         start_deadline(linger);
@@ -482,8 +560,14 @@ void StreamCore::start_deadline(clock::duration delay) {
 
 void StreamCore::expire() {
     shut(asio::error::timed_out, false);
-    out_.drop(close_error(), false);
+    abandon();
     free_descriptor();
+}
+
+// What was still to be sent after the close.
+void StreamCore::abandon() {
+    out_.drop(close_error(), false);
+    held_ = false;
 }
 
 } // namespace tornado::detail

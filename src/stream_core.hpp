@@ -2,6 +2,7 @@
 // The body of a stream: the I/O side between its transport and its two halves.
 #pragma once
 
+#include "tornado/detail/function.hpp"
 #include "tornado/iostream.hpp"
 
 #include "read_side.hpp"
@@ -44,7 +45,10 @@ public:
 
     /// `stream`: the public stream, to be kept alive while operations are in flight, until
     /// orphan().
-    void serve(BaseIOStream& stream) noexcept { stream_ = &stream; }
+    void serve(BaseIOStream& stream) noexcept {
+        stream_ = &stream;
+        owner_ = nullptr;
+    }
     /// The public stream is gone: closes, and calls back no one.
     void orphan() noexcept;
     void observe(StreamObserver* observer) noexcept { observer_ = observer; }
@@ -55,7 +59,24 @@ public:
     std::uint64_t write(Data&& data, error_code& failure);
     void wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler);
     void write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler);
-    void connect(Transport::Endpoint const& peer, ConnectCompletion&& handler);
+
+    /// Who waits for the transport to be established; the stream is null if it failed, or if no
+    /// shared_ptr owns it.
+    using Established = Function<void(error_code, std::shared_ptr<BaseIOStream>)>;
+    /// Begins what comes before the first byte.
+    void establish();
+    void connect(Transport::Endpoint const& peer);
+    /// The same over the transport that `wrap` makes of the present one and of what that has not
+    /// sent. Only if is_idle().
+    template <class Wrap>
+    void establish_over(Wrap wrap);
+    /// Closes with `timed_out` what is not established by then.
+    void limit_establishing(clock::duration limit) { start_deadline(limit); }
+    /// Why connect() or wait_established() may not be called now.
+    error_code cannot_connect() const;
+    error_code cannot_wait() const;
+    /// Cancelling it ends the wait; the stream too, if `or_close`.
+    void wait_established(Established&& handler, asio::cancellation_slot slot, bool or_close);
 
     void set_close_callback(std::function<void()> callback);
     void set_write_watermarks(std::size_t low, std::size_t high,
@@ -70,10 +91,15 @@ public:
     int release(std::string* unread);
 
     bool closed() const noexcept { return state_ != State::open; }
+    bool established() const noexcept { return connected_ == Connected::yes; }
+    /// Established, nothing pending, nothing unread.
+    bool is_idle() const noexcept {
+        return !closed() && established() && !has_operations() && in_.empty() && !end_wanted_;
+    }
     /// Nothing more will be received.
     bool at_end() const noexcept { return ended_ || state_ != State::open; }
-    bool reading() const noexcept { return in_.pending(); }
-    bool writing() const noexcept { return !out_.empty(); }
+    bool reading() const noexcept { return in_.pending() || awaited_ == Direction::read; }
+    bool writing() const noexcept { return unsent(); }
     error_code error() const noexcept { return error_; }
     std::uint64_t bytes_read() const noexcept { return received_; }
     std::uint64_t bytes_written() const noexcept { return out_.sent(); }
@@ -101,7 +127,9 @@ private:
     void turn();
     void finish_turn(bool more);
     bool step();
-    bool finish_connect();
+    bool proceed();
+    void advance(Direction next, error_code ec);
+    bool finish_waiting();
     bool finish_read();
     bool finish_close();
     bool send();
@@ -118,6 +146,8 @@ private:
     bool may_complete() const noexcept {
         return connected_ == Connected::yes || closed();
     } // a write
+    /// Bytes wait to be sent, here or in the transport.
+    bool unsent() const noexcept { return !out_.empty() || held_; }
     bool has_operations() const noexcept;
     bool in_flight() const noexcept;
     error_code close_error() const;
@@ -126,6 +156,7 @@ private:
     void free_descriptor() noexcept;
     void start_deadline(clock::duration delay);
     void expire();
+    void abandon();
 
     std::unique_ptr<Transport> transport_;
     BaseIOStream* stream_ = nullptr;
@@ -133,7 +164,7 @@ private:
     StreamObserver* observer_ = nullptr;
     ReadSide in_;
     WriteSide out_;
-    std::unique_ptr<ConnectCompletion> connect_handler_;    // few streams connect
+    std::unique_ptr<Established> waiter_;                   // few streams have one
     std::unique_ptr<std::function<void()>> close_callback_; // and few have one
     std::unique_ptr<asio::steady_timer> deadline_;
     std::uint64_t received_ = 0;
@@ -141,6 +172,7 @@ private:
 
     State state_ = State::open;
     Connected connected_;
+    Direction awaited_ = Direction::none; // while connected_ is pending
     bool half_close_;
     bool readable_ = true;      // worth an attempt: not known to be empty
     bool writable_ = true;      // worth an attempt: not known to be full
@@ -148,9 +180,11 @@ private:
     bool waiting_write_ = false;
     bool scheduled_ = false; // a turn is posted
     bool in_turn_ = false;
-    bool freed_ = false;      // the descriptor is
-    bool ended_ = false;      // nothing more will be received
-    bool end_wanted_ = false; // the write side is to end after the queue
+    bool freed_ = false;          // the descriptor is
+    bool wait_cancelled_ = false; // that of waiter_
+    bool held_ = false;           // the transport has taken bytes that it has yet to send
+    bool ended_ = false;          // nothing more will be received
+    bool end_wanted_ = false;     // the write side is to end after the queue
     bool end_sent_ = false;
 };
 
@@ -167,9 +201,21 @@ std::uint64_t StreamCore::write(Data&& data, error_code& failure) {
     return end;
 }
 
+template <class Wrap>
+void StreamCore::establish_over(Wrap wrap) {
+    while (!out_.empty() && send()) { // as much as the kernel takes now
+    }
+    transport_ = wrap(std::move(transport_), out_.take_unsent());
+    establish();
+}
+
 /// The body of a public stream, for the parts of the library that need it.
 struct StreamAccess {
     static StreamCore& core(BaseIOStream& stream) noexcept { return *stream.core_; }
+    static void give_body(BaseIOStream& stream, std::shared_ptr<StreamCore> core) noexcept {
+        core->serve(stream);
+        stream.core_ = std::move(core);
+    }
 };
 
 } // namespace tornado::detail

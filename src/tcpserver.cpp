@@ -8,7 +8,9 @@
 #include "stream_core.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <openssl/ssl.h>
 
 #include <list>
 #include <stdexcept>
@@ -19,12 +21,11 @@ namespace tornado {
 namespace {
 
 // The end of its own stream is how most handlers end.
-void report(std::exception_ptr failure, IOStream& stream) {
+void report(std::exception_ptr failure, detail::StreamCore& core) {
     try {
         std::rethrow_exception(failure);
     } catch (system_error const& e) {
-        if (detail::StreamAccess::core(stream).at_end() &&
-            (e.code() == errc::stream_closed || e.code() == stream.error()))
+        if (core.at_end() && (e.code() == errc::stream_closed || e.code() == core.error()))
             return;
     } catch (...) {
     }
@@ -32,10 +33,17 @@ void report(std::exception_ptr failure, IOStream& stream) {
 }
 
 // A failed handler's connection ends; one that close_after_flush is ending is not cut short.
-void end_failed(std::exception_ptr failure, IOStream& stream) {
-    report(std::move(failure), stream);
-    if (!stream.closed())
-        stream.close();
+void end_failed(std::exception_ptr failure, detail::StreamCore& core) {
+    report(std::move(failure), core);
+    if (!core.closed())
+        core.close({});
+}
+
+void check_certificate(asio::ssl::context& context, char const* where) {
+    if (SSL_CTX_check_private_key(context.native_handle()) != 1)
+        throw std::invalid_argument(std::string(where) +
+                                    ": the TLS context has no certificate with its key: give "
+                                    "ssl_options_to_context a certfile");
 }
 
 } // namespace
@@ -55,6 +63,8 @@ public:
     void wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler);
     void addresses(std::vector<Address>& list) const;
     TCPServerStats stats() const;
+    bool uses_tls() const noexcept { return options_.ssl != nullptr; }
+    void use_tls(std::shared_ptr<asio::ssl::context> context) { options_.ssl = std::move(context); }
 
 private:
     // One open connection; leaves the list when its descriptor is free.
@@ -85,6 +95,7 @@ private:
         bool ended_ = false; // before the deadline
     };
 
+    IOStreamPtr make_stream(Connection connection);
     void handle_connection(Connection connection, Address address);
     void ended(Open& open) noexcept;
     void update_accepting();
@@ -121,14 +132,25 @@ void TCPServer::Shared::stop() {
     listeners_.clear();
 }
 
+IOStreamPtr TCPServer::Shared::make_stream(Connection connection) {
+    if (!options_.ssl)
+        return std::make_shared<IOStream>(executor_, std::move(connection), options_);
+    auto stream =
+        std::make_shared<SSLIOStream>(executor_, std::move(connection), options_.ssl, options_);
+    detail::StreamAccess::core(*stream).limit_establishing(options_.handshake_timeout);
+    return stream;
+}
+
 void TCPServer::Shared::handle_connection(Connection connection, Address address) {
     IOStreamPtr stream;
+    std::shared_ptr<detail::StreamCore>
+        core; // the connection's, even when start_tls changes streams
     try {
-        stream = std::make_shared<IOStream>(executor_, std::move(connection), options_);
-        auto& core = detail::StreamAccess::core(*stream);
-        auto const position = open_.emplace(open_.end(), shared_from_this(), core);
+        stream = make_stream(std::move(connection));
+        core = detail::StreamAccess::core(*stream).shared_from_this();
+        auto const position = open_.emplace(open_.end(), shared_from_this(), *core);
         position->position_ = position;
-        core.observe(&*position);
+        core->observe(&*position);
     } catch (...) {
         ++ended_.rejected;
         log(Logger::general, LogLevel::error,
@@ -145,18 +167,20 @@ void TCPServer::Shared::handle_connection(Connection connection, Address address
         auto task = handler_(stream, std::move(address));
         if (task.valid())
             asio::co_spawn(executor_, std::move(task),
-                           [self = shared_from_this(), stream](std::exception_ptr failure) {
+                           [self = shared_from_this(), stream, core](std::exception_ptr failure) {
                                if (failure)
-                                   end_failed(failure, *stream);
+                                   end_failed(failure, *core);
                            });
     } catch (...) {
-        end_failed(std::current_exception(), *stream);
+        end_failed(std::current_exception(), *core);
     }
 }
 
 void TCPServer::Shared::ended(Open& open) noexcept {
     ended_.bytes_in += open.core_.bytes_read();
     ended_.bytes_out += open.core_.bytes_written();
+    if (!open.core_.established())
+        ++ended_.tls_failures;
     auto const self = std::move(open.server_); // `open` may hold the last reference
     open_.erase(open.position_);
     if (open_.empty()) {
@@ -266,6 +290,10 @@ TCPServer::TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions optio
         throw std::invalid_argument("TCPServerOptions: idle_timeout must be positive");
     if (options.max_connections == 0)
         throw std::invalid_argument("TCPServerOptions: max_connections must be positive");
+    if (options.handshake_timeout <= clock::duration::zero())
+        throw std::invalid_argument("TCPServerOptions: handshake_timeout must be positive");
+    if (options.ssl)
+        check_certificate(*options.ssl, "TCPServerOptions");
     shared_ = std::make_shared<Shared>(loop.get_executor(), std::move(handler), std::move(options));
 }
 
@@ -318,6 +346,16 @@ asio::any_io_executor const& TCPServer::executor() const noexcept {
 void TCPServer::start_shutdown(clock::duration deadline, detail::SizeCompletion&& handler) {
     stop();
     shared_->wait_for_end(deadline, std::move(handler));
+}
+
+void TCPServer::reload_tls(std::shared_ptr<asio::ssl::context> context) {
+    if (!shared_->uses_tls())
+        throw std::logic_error("TCPServer::reload_tls: the server was made without TLS: give "
+                               "TCPServerOptions::ssl to the constructor");
+    if (!context)
+        throw std::invalid_argument("TCPServer::reload_tls: there is no context");
+    check_certificate(*context, "TCPServer::reload_tls");
+    shared_->use_tls(std::move(context));
 }
 
 std::vector<Address> TCPServer::addresses() const {

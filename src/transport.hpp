@@ -68,17 +68,22 @@ public:
     virtual std::size_t read_some(std::span<asio::mutable_buffer const> buffers,
                                   error_code& ec) = 0;
     /// Sends what the kernel takes; fewer bytes than given mean that it would take no more now.
+    /// `would_block` beside a number above 0: so many were taken, and some of them wait in the
+    /// transport for another call, which may be one with nothing new.
     virtual std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) = 0;
 
     /// Calls waiter->ready() once, from the executor. At most one wait in each direction at a time.
     virtual void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) = 0;
 
-    /// Begins to connect; `in_progress` asks to wait for Direction::write and call finish_connect,
-    /// which may ask for the same again.
-    virtual void connect(Endpoint const& peer, error_code& ec) = 0;
-    virtual void finish_connect(error_code& ec) = 0;
+    /// Goes on with what comes before the first byte: the connection, TLS's handshake. Returns what
+    /// to wait for before the next call; none when bytes can be carried, or when `ec` says why they
+    /// never will be.
+    virtual Direction establish(error_code& ec) = 0;
+    /// Begins to connect; the result is establish()'s.
+    virtual Direction connect(Endpoint const& peer, error_code& ec) = 0;
 
     /// No more bytes will be written; what was written reaches the peer, then end of stream.
+    /// `would_block`: as write_some, and to be called again after that.
     virtual void shutdown_write(error_code& ec) = 0;
     /// Ends pending waits with operation_aborted and frees the descriptor.
     virtual void close() noexcept = 0;

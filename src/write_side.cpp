@@ -74,6 +74,18 @@ void WriteSide::consume(std::size_t n) {
         end_direct(n - queued);
 }
 
+std::string WriteSide::take_unsent() {
+    std::string bytes;
+    Buffers buffers;
+    while (!empty()) {
+        auto const before = bytes.size();
+        for (auto const& buffer : std::span(buffers).first(gather(buffers)))
+            bytes.append(static_cast<char const*>(buffer.data()), buffer.size());
+        consume(bytes.size() - before);
+    }
+    return bytes;
+}
+
 void WriteSide::complete() {
     if (due_)
         return due_({});

@@ -68,6 +68,9 @@ public:
     /// The transport took the first `n` bytes of them.
     void consume(std::size_t n);
 
+    /// All that waits, as if it were sent.
+    std::string take_unsent();
+
     /// True if the first in the order of the writes can be completed.
     bool due(bool connected) const noexcept {
         return due_ || (!pending_.empty() && due(pending_.front(), connected));

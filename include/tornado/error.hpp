@@ -31,6 +31,8 @@ enum class error {
     already_waiting,
     /// start_tls or release on a stream with operations in flight or bytes in its buffers (T129).
     not_idle,
+    /// A TLS client that is to verify its peer was not told the peer's name (T132).
+    server_name_required,
 };
 
 /// Conditions to compare codes with: `if (ec == tornado::errc::stream_closed)`.
@@ -42,6 +44,9 @@ enum class errc {
 
 /// The category of `error`.
 boost::system::error_category const& error_category() noexcept;
+/// Of a TLS peer's certificate that was not accepted; values are OpenSSL's `X509_V_ERR_...`
+/// (X509_STORE_CTX_get_error(3)), messages say what is wrong with it (T131).
+boost::system::error_category const& certificate_category() noexcept;
 /// The category of `errc`.
 boost::system::error_category const& condition_category() noexcept;
 

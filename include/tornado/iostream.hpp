@@ -12,6 +12,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <openssl/types.h>
 
 #include <chrono>
 #include <cstddef>
@@ -23,14 +24,20 @@
 #include <string_view>
 #include <utility>
 
+namespace boost::asio::ssl {
+class context;
+}
+
 namespace tornado {
 
 class IOLoop;
 class BaseIOStream;
 class IOStream;
+class SSLIOStream;
 
 /// A stream is shared by whoever works with it, and by its own operations in flight.
 using IOStreamPtr = std::shared_ptr<IOStream>;
+using SSLIOStreamPtr = std::shared_ptr<SSLIOStream>;
 
 /// The limits of one stream.
 struct StreamOptions {
@@ -54,6 +61,7 @@ using VoidCompletion = Completion<>;
 using StringCompletion = Completion<std::string>;
 using SizeCompletion = Completion<std::size_t>;
 using ConnectCompletion = Completion<IOStreamPtr>;
+using StartTlsCompletion = Completion<SSLIOStreamPtr>;
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
 template <class Protocol>
@@ -287,8 +295,34 @@ public:
     /// before the close callback (T125). Reads and writes are legal meanwhile (T062). Cancelling it
     /// (any type) closes the stream with `operation_aborted`. The result is null for a stream that
     /// no shared_ptr owns. Tornado: IOStream.connect.
-    template <class Token = asio::deferred_t>
+    ///
+    /// `server_hostname`: the name that an SSLIOStream asks for and verifies (T132); a plain stream
+    /// ignores it. With TLS completion comes after the handshake.
+    template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     auto connect(Address const& peer, Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
+    auto connect(Address const& peer, std::string server_hostname,
+                 Token&& token = asio::deferred_t());
+
+    /// Begins TLS on a stream in use, as SMTP's STARTTLS does (T128). The new stream takes over the
+    /// connection, the limits and the close callback; this one is closed and done with (T130).
+    /// Writes that were not yet sent leave first, in clear text.
+    ///
+    /// `server_side`: whether this end is the server. `context`: from ssl_options_to_context, or
+    /// any of Asio's; kept. `server_hostname`: for a client, what SNI says and the certificate must
+    /// name (T132).
+    ///
+    /// Completion: `void(error_code, SSLIOStreamPtr)`, after the handshake. Errors: `not_idle`, and
+    /// nothing has changed, when an operation is pending, the stream is closed, or bytes were
+    /// received and not read (T129): sent in clear text before the switch, they could pass for
+    /// encrypted ones. So a server calls it directly after the write that invites the client to
+    /// begin. A code of certificate_category() when the peer's certificate is not accepted (T131);
+    /// `server_name_required`; OpenSSL's (`asio::error::get_ssl_category()`) for anything else that
+    /// TLS finds; `timed_out` after 60 seconds. Throws std::invalid_argument for a name that is
+    /// none. Cancelling it (any type) closes the connection. Tornado: IOStream.start_tls; RFC 3207.
+    template <asio::completion_token_for<void(error_code, SSLIOStreamPtr)> Token = asio::deferred_t>
+    auto start_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
+                   std::string server_hostname = {}, Token&& token = asio::deferred_t());
 
     /// Switches Nagle's delay off (true, the default for TCP) or on. Does nothing on other sockets
     /// (T123).
@@ -307,6 +341,8 @@ public:
     /// wait to be sent, or `unread` is null and bytes are there.
     ///
     ///     auto socket = stream->release<asio::ip::tcp>();
+    ///
+    /// An SSLIOStream has no socket to give: `operation_not_supported`.
     template <class Protocol = asio::generic::stream_protocol>
     asio::basic_stream_socket<Protocol> release(std::string* unread = nullptr) {
         auto const protocol = detail::make_protocol<Protocol>(family());
@@ -314,10 +350,72 @@ public:
                                                    release_descriptor(unread));
     }
 
+protected:
+    explicit IOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
+
 private:
-    void start_connect(Address const& peer, detail::ConnectCompletion&&);
+    virtual void expect_server(std::string const& hostname);
+    void start_connect(Address const& peer, std::string const& server_hostname,
+                       detail::ConnectCompletion&&);
+    void begin_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
+                   std::string const& server_hostname, detail::StartTlsCompletion&&);
     int family() const noexcept;
     int release_descriptor(std::string* unread);
+};
+
+/// An IOStream whose bytes are encrypted. The handshake begins by itself (T134): on a connected
+/// socket when the stream is made, with 60 seconds to be over, else after connect(). Reads and
+/// writes are legal before it is over and wait for it (T137); what is written in one turn leaves in
+/// as few records as it fits in.
+///
+/// A handshake that fails closes the stream with the cause, a code of certificate_category() or
+/// OpenSSL's (`asio::error::get_ssl_category()`), and logs one warning; a peer that merely goes
+/// away is not worth a line (T138). A peer that ends the connection without TLS's close_notify has
+/// ended it (T139): then error() is `asio::ssl::error::stream_truncated` in place of
+/// `asio::error::eof`, for protocols to which that matters. close() sends close_notify and waits
+/// for nobody.
+class SSLIOStream : public IOStream {
+public:
+    /// Takes a socket, connected or to be connected by connect(), and stays on its executor.
+    /// `context` is kept. `server_hostname`: as in IOStream::start_tls. Throws system_error, or
+    /// std::invalid_argument for a name that is none.
+    template <class Protocol, class Executor>
+    SSLIOStream(asio::basic_stream_socket<Protocol, Executor> socket,
+                std::shared_ptr<asio::ssl::context> context, bool server_side = false,
+                std::string const& server_hostname = {}, StreamOptions const& options = {})
+        : SSLIOStream(socket_type(std::move(socket)), std::move(context), server_side,
+                      server_hostname, options) {}
+    SSLIOStream(socket_type socket, std::shared_ptr<asio::ssl::context> context,
+                bool server_side = false, std::string const& server_hostname = {},
+                StreamOptions const& options = {});
+    /// Takes an accepted connection onto `executor`, as a server.
+    SSLIOStream(asio::any_io_executor executor, Connection connection,
+                std::shared_ptr<asio::ssl::context> context, StreamOptions const& options = {});
+    ~SSLIOStream() override;
+
+    /// Completes when the handshake is over, at once if it is already (T136). Completion:
+    /// `void(error_code)`. Errors: what the handshake failed with; `already_waiting` while another
+    /// wait, a connect() or a start_tls() is pending. Cancelling it ends the wait and leaves the
+    /// handshake alone. Tornado: SSLIOStream.wait_for_handshake.
+    template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
+    auto wait_for_handshake(Token&& token = asio::deferred_t());
+
+    // What the handshake has agreed on; empty before it is over (T135).
+    std::string alpn() const;   ///< the protocol, such as `h2` (RFC 7301)
+    std::string cipher() const; ///< such as `TLS_AES_256_GCM_SHA384`
+    /// The name that the client asked for (SNI, RFC 6066).
+    std::string server_name() const;
+    /// The peer's certificate, verified if the context says so; null if it has shown none.
+    std::shared_ptr<X509> peer_certificate() const;
+    /// OpenSSL's own view, for whatever is not here; lives as long as the stream.
+    SSL* native_handle() const noexcept;
+
+private:
+    friend class IOStream;
+
+    explicit SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
+    void expect_server(std::string const& hostname) override;
+    void start_wait_for_handshake(detail::VoidCompletion&&);
 };
 
 // The seam: a template takes the token, the body is in iostream.cpp.
@@ -449,13 +547,39 @@ auto BaseIOStream::async_write_some(ConstBufferSequence const& buffers, Token&& 
         token, buffers);
 }
 
-template <class Token>
+template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token>
 auto IOStream::connect(Address const& peer, Token&& token) {
+    return connect(peer, std::string(), std::forward<Token>(token));
+}
+
+template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token>
+auto IOStream::connect(Address const& peer, std::string server_hostname, Token&& token) {
     return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
-        [this](auto&& handler, Address const& to) {
-            start_connect(to, {std::forward<decltype(handler)>(handler), get_executor()});
+        [this](auto&& handler, Address const& to, std::string const& name) {
+            start_connect(to, name, {std::forward<decltype(handler)>(handler), get_executor()});
         },
-        token, peer);
+        token, peer, std::move(server_hostname));
+}
+
+template <asio::completion_token_for<void(error_code, SSLIOStreamPtr)> Token>
+auto IOStream::start_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
+                         std::string server_hostname, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, SSLIOStreamPtr)>(
+        [this, server_side](auto&& handler, std::shared_ptr<asio::ssl::context> with,
+                            std::string const& name) {
+            begin_tls(server_side, std::move(with), name,
+                      {std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token, std::move(context), std::move(server_hostname));
+}
+
+template <asio::completion_token_for<void(error_code)> Token>
+auto SSLIOStream::wait_for_handshake(Token&& token) {
+    return asio::async_initiate<Token, void(error_code)>(
+        [this](auto&& handler) {
+            start_wait_for_handshake({std::forward<decltype(handler)>(handler), get_executor()});
+        },
+        token);
 }
 
 } // namespace tornado

@@ -3,23 +3,36 @@
 // tornado.netutil).
 #pragma once
 
+#include "tornado/detail/completion.hpp"
 #include "tornado/error.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <compare>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <map>
+#include <memory>
 #include <netdb.h>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
 #include <utility>
 #include <variant>
 #include <vector>
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace tornado {
 
@@ -198,6 +211,213 @@ std::function<void()> add_accept_handler(IOLoop& loop, ListenSocket socket, Acce
 
 /// The same on IOLoop::current().
 std::function<void()> add_accept_handler(ListenSocket socket, AcceptHandler handler);
+
+/// Finds the addresses that a host name stands for. This one asks getaddrinfo(3), on a few threads
+/// of the process that nobody waits for: a name server that does not answer holds up neither the
+/// loop, nor the end of its context or of the process. Ten names are looked up at a time, further
+/// ones queue. An IP literal is answered without a thread.
+///
+/// Derive from it and override look_up for other sources of names: OverrideResolver, a DNS library,
+/// a test's script. A resolver belongs to its executor's thread and must not outlive the context; a
+/// look-up that has been started does not need the resolver any more.
+///
+/// tornado.netutil.Resolver, T177, T178, T180.
+class Resolver {
+public:
+    /// The one who asked, for look_up to call with the result; only moved.
+    class Completion;
+
+    /// A resolver on IOLoop::current().
+    Resolver();
+    explicit Resolver(IOLoop& loop);
+    /// For plain Asio; completions run on `executor`.
+    explicit Resolver(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+    Resolver(Resolver const&) = delete;
+    Resolver& operator=(Resolver const&) = delete;
+    virtual ~Resolver();
+
+    asio::any_io_executor const& get_executor() const noexcept { return executor_; }
+
+    /// Completion: `void(error_code, std::vector<Address>)`, the addresses of `host` with `port`,
+    /// in the order in which they should be tried, each once; at least one, unless there is an
+    /// error. `family`: AF_INET or AF_INET6 for these alone. Errors: `asio::error::host_not_found`
+    /// (an empty name and one with a NUL included), `host_not_found_try_again` when the name server
+    /// does not answer. Any number may overlap. Cancelling (any type) completes with
+    /// `operation_aborted` at once; a getaddrinfo that has begun runs on for nothing.
+    template <
+        asio::completion_token_for<void(error_code, std::vector<Address>)> Token = asio::deferred_t>
+    [[nodiscard]] auto resolve(std::string host, std::uint16_t port, int family,
+                               Token&& token = asio::deferred_t()) {
+        return asio::async_initiate<Token, void(error_code, std::vector<Address>)>(
+            [this](auto&& handler, std::string name, std::uint16_t with, int only) {
+                start(std::move(name), with, only,
+                      {std::forward<decltype(handler)>(handler), executor_});
+            },
+            token, std::move(host), port, family);
+    }
+    template <
+        asio::completion_token_for<void(error_code, std::vector<Address>)> Token = asio::deferred_t>
+    [[nodiscard]] auto resolve(std::string host, std::uint16_t port,
+                               Token&& token = asio::deferred_t()) {
+        return resolve(std::move(host), port, AF_UNSPEC, std::forward<Token>(token));
+    }
+
+    /// Releases what a resolver holds. This one holds nothing.
+    virtual void close() {}
+
+protected:
+    /// Does the work of resolve(): calls `completion` once, at any time, here or on any thread.
+    /// Whether a cancellation or the end of the context came first is not its concern. An override
+    /// may leave what needs no server to this one: IP literals, and what can be no name.
+    ///
+    ///     void look_up(std::string host, std::uint16_t port, int family,
+    ///                  Completion completion) override {
+    ///         completion({}, {Address("127.0.0.1", port)});
+    ///     }
+    virtual void look_up(std::string host, std::uint16_t port, int family, Completion completion);
+
+    /// Lets another resolver do it.
+    static void pass_on(Resolver& other, std::string host, std::uint16_t port, int family,
+                        Completion completion);
+
+private:
+    class Request;
+
+    void start(std::string host, std::uint16_t port, int family,
+               detail::Completion<std::vector<Address>>&& handler);
+
+    asio::any_io_executor executor_;
+};
+
+class Resolver::Completion {
+public:
+    Completion(Completion&&) noexcept = default;
+    Completion& operator=(Completion&& other) noexcept;
+    /// One that was not called completes with `operation_aborted`.
+    ~Completion();
+
+    /// Completes, later and from the resolver's executor. The first call counts. An empty list
+    /// without an error becomes `host_not_found`. Thread-safe.
+    void operator()(error_code ec, std::vector<Address> addresses = {});
+
+    /// Whether somebody still waits: if not, there is no need to begin. Thread-safe.
+    bool wanted() const;
+
+private:
+    friend class Resolver;
+    explicit Completion(std::shared_ptr<Request> request) noexcept;
+
+    std::shared_ptr<Request> request_;
+};
+
+/// Answers for some names as told, and passes the others on to another resolver.
+///
+///     OverrideResolver resolver(system, {
+///         {"example.com", "127.0.1.1"},                            // any port
+///         {{"login.example.com", 443}, {"localhost", 1443}},       // this port, to another
+///         {{"login.example.com", 443, AF_INET6}, {"::1", 1443}},   // when asked for this family
+///     });
+///
+/// tornado.netutil.OverrideResolver, T179.
+class OverrideResolver : public Resolver {
+public:
+    /// What is asked for; the more it says, the sooner it counts.
+    struct Key {
+        template <std::convertible_to<std::string> Host>
+        Key(Host&& name) : host(std::forward<Host>(name)) {}
+        Key(std::string name, std::uint16_t with) : host(std::move(name)), port(with) {}
+        Key(std::string name, std::uint16_t with, int only)
+            : host(std::move(name)), port(with), family(only) {}
+
+        std::string host;
+        std::optional<std::uint16_t> port;
+        std::optional<int> family;
+
+        auto operator<=>(Key const&) const = default;
+    };
+    /// What is looked up in its place: a name or an IP literal; the port stays unless there is one.
+    struct Target {
+        template <std::convertible_to<std::string> Host>
+        Target(Host&& name) : host(std::forward<Host>(name)) {}
+        Target(std::string name, std::uint16_t instead) : host(std::move(name)), port(instead) {}
+
+        std::string host;
+        std::optional<std::uint16_t> port;
+    };
+    using Mapping = std::map<Key, Target>;
+
+    /// `resolver`, which must outlive this one, looks up what the mapping gives and what it does
+    /// not name; its executor is this one's too.
+    OverrideResolver(Resolver& resolver, Mapping mapping);
+    /// The same, and keeps `resolver` alive.
+    OverrideResolver(std::shared_ptr<Resolver> resolver, Mapping mapping);
+
+    /// Closes the other resolver.
+    void close() override;
+
+protected:
+    void look_up(std::string host, std::uint16_t port, int family, Completion completion) override;
+
+private:
+    std::shared_ptr<Resolver> resolver_; // owns nothing if it is the application's
+    Mapping mapping_;
+};
+
+/// Whether a TLS peer has to show a certificate, which is then verified against `ca_certs`.
+enum class CertReqs {
+    none,     ///< no verification at all
+    optional, ///< a client may come without one; for a server's certificate the same as `required`
+    required,
+};
+
+/// What ssl_options_to_context makes a context of. All files are PEM.
+struct SSLOptions {
+    /// A certificate file and its key file; without the latter the key is in the former.
+    struct Identity {
+        std::string certfile = {};
+        std::string keyfile = {};
+    };
+
+    /// The own certificate, followed by those of its intermediate authorities. A server must have
+    /// one.
+    std::string certfile = {};
+    /// Its private key; empty: in `certfile`.
+    std::string keyfile = {};
+    /// Opens the keys that are encrypted.
+    std::string key_password = {};
+    /// The authorities that a peer's certificate may come from: a file, or a directory prepared by
+    /// `openssl rehash`. Empty: the system's, for clients alone.
+    std::string ca_certs = {};
+    /// Not set: a server asks for none, a client requires one.
+    std::optional<CertReqs> cert_reqs = {};
+    /// For TLS 1.2, in the form of openssl-ciphers(1). Empty: those with forward secrecy and
+    /// authenticated encryption.
+    std::string ciphers = {};
+    /// Protocols to agree on (ALPN), the preferred first; a server goes by its own order. A client
+    /// that offers others only is refused with the alert no_application_protocol (RFC 7301, 3.2);
+    /// one that offers none is welcome.
+    std::vector<std::string> alpn_protocols = {};
+    /// Clients: whether the certificate must be made out to the name that was connected to.
+    bool check_hostname = true;
+    /// Servers: further certificates, chosen by the name that the client asks for (SNI). Keys are
+    /// names, or `*.example.org` for one level below; any other name gets `certfile`.
+    std::map<std::string, Identity> server_names = {};
+};
+
+/// Makes a context for any number of servers or clients; later changes of the files do not reach
+/// it. TLS 1.2 and 1.3, no renegotiation, no compression, no early data. Sessions are resumed by
+/// tickets that the clients keep: a server holds nothing for a client that has left, and its keys
+/// for tickets live as long as the context. A certificate that has expired is taken as it is.
+///
+/// Throws system_error when a file cannot be read, std::invalid_argument when it is not what it
+/// should be, when a key does not belong to its certificate or does not open, when a server has no
+/// certificate or nothing to verify clients with, and for bad ciphers and protocol and server
+/// names; each names the file and the remedy.
+///
+/// tornado.netutil.ssl_options_to_context, T159.
+std::shared_ptr<asio::ssl::context> ssl_options_to_context(SSLOptions const& options,
+                                                           bool server_side);
 
 /// Whether `ip` is an IPv4 address of four decimal numbers or an IPv6 address, whose zone may be
 /// named when this machine has it (`fe80::1%eth0`). Host names, blanks, ports and brackets are not.

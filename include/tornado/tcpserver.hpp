@@ -29,6 +29,12 @@ struct TCPServerOptions : StreamOptions {
     using clock = std::chrono::steady_clock;
     static constexpr clock::duration none = clock::duration::max();
 
+    /// Serves TLS (SSLIOStream) when it is there: of ssl_options_to_context, or Asio's own. The
+    /// constructor throws std::invalid_argument for one without a certificate (T159).
+    std::shared_ptr<asio::ssl::context> ssl;
+    /// A TLS handshake that takes longer closes the connection with `timed_out`; Tornado has no
+    /// limit.
+    clock::duration handshake_timeout = std::chrono::seconds(60);
     /// A connection on which no byte moved for so long, in either direction, is closed with
     /// `timed_out`; it may take up to a quarter longer.
     clock::duration idle_timeout = none;
@@ -42,6 +48,7 @@ struct TCPServerStats {
     std::size_t active = 0;          ///< of these, how many hold a descriptor
     std::uint64_t rejected = 0;      ///< connections that could not be made a stream
     std::uint64_t accept_errors = 0; ///< failed accepts, see add_accept_handler
+    std::uint64_t tls_failures = 0;  ///< connections that ended before their handshake did
     std::uint64_t bytes_in = 0;      ///< received by all connections, open and ended
     std::uint64_t bytes_out = 0;     ///< sent likewise
 };
@@ -117,12 +124,18 @@ public:
             token);
     }
 
+    /// Connections from now on use `context`; live ones keep what they have. Throws
+    /// std::logic_error on a server that was made without TLS, std::invalid_argument for a context
+    /// without a certificate.
+    void reload_tls(std::shared_ptr<asio::ssl::context> context);
+
     /// Where it listens, bound and not yet started sockets included; real ports in place of 0.
     std::vector<Address> addresses() const;
     TCPServerStats stats() const;
 
-    /// Called for each connection. The server keeps no reference: the stream lives while the
-    /// handler or its operations do. The default throws std::logic_error.
+    /// Called for each connection; on a TLS server the stream is an SSLIOStream, whose handshake
+    /// may not be over (T135). The server keeps no reference: the stream lives while the handler or
+    /// its operations do. The default throws std::logic_error.
     virtual asio::awaitable<void> handle_stream(IOStreamPtr stream, Address address);
 
 private:

@@ -382,8 +382,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_context_destroyed_with_operations_in_flight, Kin
     std::weak_ptr<int> local;
     {
         StreamPair<Kind> io;
-        auto [a, b] = Kind::sockets(io);
-        auto const other = std::make_shared<IOStream>(std::move(a));
+        auto const [other, b] = Kind::streams(io, {}, {});
         busy = other;
         idle = io.near;
         io.near->set_close_callback([stream = io.near] {});

@@ -48,6 +48,7 @@ public:
     std::size_t largest_room = 0;   ///< the most that one attempt offered to receive
     bool ended = false;             ///< shutdown_write was called
     bool open = true;
+    bool reported = false; ///< the test's own: the peer knows that it is not open
 
     std::string sent() const {
         std::string all;
@@ -175,14 +176,19 @@ public:
             wire_->wake(direction, ec);
     }
 
-    void connect(Endpoint const&, error_code& ec) override {
-        if (!wire_->fails(ec))
-            ec = wire_->connects_later ? asio::error::in_progress : wire_->connect_result;
-    }
-
-    void finish_connect(error_code& ec) override {
+    detail::Direction establish(error_code& ec) override {
         if (!wire_->fails(ec))
             ec = wire_->connect_result;
+        return detail::Direction::none;
+    }
+
+    detail::Direction connect(Endpoint const&, error_code& ec) override {
+        if (wire_->fails(ec))
+            return detail::Direction::none;
+        if (wire_->connects_later)
+            return detail::Direction::write;
+        ec = wire_->connect_result;
+        return detail::Direction::none;
     }
 
     void shutdown_write(error_code& ec) override {

@@ -4,6 +4,7 @@
 
 #include "tornado/iostream.hpp"
 
+#include "support/certificates.hpp"
 #include "support/io.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -33,12 +34,44 @@ unix_sockets(Io& io) {
     return {std::move(near), std::move(far)};
 }
 
-struct TcpKind {
+using Streams = std::pair<IOStreamPtr, IOStreamPtr>;
+
+/// Streams that are made of two sockets and nothing else.
+template <class Kind>
+struct PlainKind {
+    static Streams streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
+        auto [a, b] = Kind::sockets(io);
+        return {std::make_shared<IOStream>(std::move(a), near),
+                std::make_shared<IOStream>(std::move(b), far)};
+    }
+};
+
+struct TcpKind : PlainKind<TcpKind> {
     static std::pair<Socket, Socket> sockets(Io& io) { return tcp_sockets(io); }
 };
 
-struct UnixKind {
+struct UnixKind : PlainKind<UnixKind> {
     static std::pair<Socket, Socket> sockets(Io& io) { return unix_sockets(io); }
+};
+
+/// Near is the client, far the server; the handshake is over.
+struct TlsKind {
+    static Streams streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
+        static auto const client = ssl_options_to_context({.ca_certs = certificates().ca}, false);
+        static auto const server =
+            ssl_options_to_context({.certfile = certificates().localhost.certfile,
+                                    .keyfile = certificates().localhost.keyfile},
+                                   true);
+        auto [a, b] = tcp_sockets(io);
+        auto const a_stream =
+            std::make_shared<SSLIOStream>(std::move(a), client, false, "localhost", near);
+        auto const b_stream = std::make_shared<SSLIOStream>(std::move(b), server, true, "", far);
+        io.run_test([=]() -> asio::awaitable<void> {
+            co_await a_stream->wait_for_handshake();
+            co_await b_stream->wait_for_handshake();
+        });
+        return {a_stream, b_stream};
+    }
 };
 
 /// A test of every kind of stream reads from `near` what `far` writes.
@@ -49,9 +82,7 @@ struct StreamPair : Io {
 
     explicit StreamPair(StreamOptions const& near_options = {},
                         StreamOptions const& far_options = {}) {
-        auto [a, b] = Kind::sockets(*this);
-        near = std::make_shared<IOStream>(std::move(a), near_options);
-        far = std::make_shared<IOStream>(std::move(b), far_options);
+        std::tie(near, far) = Kind::streams(*this, near_options, far_options);
     }
 };
 
@@ -69,7 +100,7 @@ struct StreamAndSocket : Io {
 };
 
 /// Kinds of which both ends are streams.
-using PairKinds = std::tuple<TcpKind, UnixKind>;
+using PairKinds = std::tuple<TcpKind, UnixKind, TlsKind>;
 /// Kinds of which the far end can be a plain socket.
 using SocketKinds = std::tuple<TcpKind, UnixKind>;
 

@@ -61,7 +61,14 @@ struct Connecting : Io {
 
     ~Connecting() { wire->drop_waits(); }
 
-    void connect() { core->connect({}, {events.on("connect"), executor()}); }
+    void connect() {
+        core->connect({});
+        core->wait_established(
+            [on = events.on("connect")](error_code ec, std::shared_ptr<BaseIOStream> self) mutable {
+                on(ec, self);
+            },
+            {}, true);
+    }
     void write(std::string_view data, asio::cancellation_slot slot = {}) {
         error_code failure;
         auto const end = core->write(data, failure);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSL-1.0
+// TCPClient: from a host name to a connected stream, by the first address that answers.
+#pragma once
+
+#include "tornado/iostream.hpp"
+#include "tornado/netutil.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace tornado {
+
+class IOLoop;
+
+/// How TCPClient connects; the limits of the stream are StreamOptions'.
+struct ConnectOptions : StreamOptions {
+    using clock = std::chrono::steady_clock;
+    static constexpr clock::duration none = clock::duration::max();
+
+    // No aggregate: g++ 12 destroys one that is made in a co_await expression twice.
+    ConnectOptions() = default;
+
+    /// AF_INET or AF_INET6 to try that family's addresses alone.
+    int family = AF_UNSPEC;
+    /// Makes the stream an SSLIOStream; the certificate must name the host (T175). See
+    /// ssl_options_to_context.
+    std::shared_ptr<asio::ssl::context> ssl = {};
+    /// This end's address, an IP literal; if it is given and `family` is not, its family counts.
+    std::string source_ip = {};
+    /// This end's port; without `source_ip`, of the loopback of the family (T164).
+    std::uint16_t source_port = 0;
+    /// For the whole of it: the name, the connection and the TLS handshake (T165, T173).
+    clock::duration timeout = none;
+};
+
+/// Connects to hosts.
+///
+///     TCPClient client;
+///     ConnectOptions options;
+///     options.timeout = std::chrono::seconds(10);
+///     auto stream = co_await client.connect("example.com", 80, options);
+///
+/// All addresses of the name are candidates ("Happy Eyeballs", RFC 8305, in Tornado's form): those
+/// of the first one's family are tried one after the other; those of the other family likewise,
+/// from the first failure on, or beside the first after 0.3 seconds. The first connection that
+/// stands is kept, every other attempt is closed (T166 to T174).
+///
+/// A client belongs to its executor's thread and must not outlive the context. It may be destroyed
+/// at any moment there: what it has begun goes on, as everywhere here; close() or a cancellation
+/// ends it.
+class TCPClient {
+public:
+    /// A client on IOLoop::current(). `resolver`: must outlive the client, and may be on another
+    /// context, if that is destroyed before the client's; null for a Resolver of its own.
+    explicit TCPClient(Resolver* resolver = nullptr);
+    explicit TCPClient(IOLoop& loop, Resolver* resolver = nullptr);
+    /// For plain Asio; streams and completions are on `executor`.
+    explicit TCPClient(asio::any_io_executor executor, Resolver* resolver = nullptr);
+
+    TCPClient(TCPClient const&) = delete;
+    TCPClient& operator=(TCPClient const&) = delete;
+    ~TCPClient();
+
+    /// Connects. `host`: a name or an IP literal. Completion: `void(error_code, IOStreamPtr)`, a
+    /// connected stream; with `ssl`, an SSLIOStream after its handshake.
+    ///
+    /// Errors: those of Resolver::resolve (T126); when every address has failed, the last one's
+    /// (T163, T172); when the source cannot be bound to, the reason (T164); those of
+    /// IOStream::start_tls; `timed_out` after the time-out; `operation_aborted` after close(). A
+    /// code has no room for names, so each failure also writes one warning to the log that says
+    /// host, port, what was being done, and the cause (what TLS finds wrong, the stream says in its
+    /// own line); a close() or a cancellation writes none.
+    ///
+    /// Any number may overlap. Cancelling (any type) closes every attempt and completes with
+    /// `operation_aborted`. Tornado: TCPClient.connect.
+    template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
+    [[nodiscard]] auto connect(std::string host, std::uint16_t port, ConnectOptions options,
+                               Token&& token = asio::deferred_t()) {
+        return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
+            [this](auto&& handler, std::string name, std::uint16_t at, ConnectOptions with) {
+                start_connect(std::move(name), at, std::move(with),
+                              {std::forward<decltype(handler)>(handler), executor()});
+            },
+            token, std::move(host), port, std::move(options));
+    }
+    template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
+    [[nodiscard]] auto connect(std::string host, std::uint16_t port,
+                               Token&& token = asio::deferred_t()) {
+        return connect(std::move(host), port, ConnectOptions(), std::forward<Token>(token));
+    }
+
+    /// Ends what is pending with `operation_aborted`, and whatever is begun later; streams that are
+    /// connected go on. Closes the resolver if the client has made it (T176). Harmless twice.
+    void close();
+
+private:
+    class Connecting;
+    struct Shared;
+
+    asio::any_io_executor const& executor() const noexcept;
+    void start_connect(std::string host, std::uint16_t port, ConnectOptions options,
+                       detail::ConnectCompletion&& handler);
+
+    std::shared_ptr<Shared> shared_; // with what is pending, which may outlive the client
+};
+
+} // namespace tornado

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "stream_socket.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <utility>
+
+namespace tornado::detail {
+
+namespace {
+
+// Both of getsockname and getpeername.
+template <class Get>
+Address address_from(Get get, int descriptor) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    auto* const address = reinterpret_cast<sockaddr*>(&storage);
+    if (get(descriptor, address, &size) != 0)
+        return {};
+    return Address(asio::generic::stream_protocol::endpoint(address, size));
+}
+
+} // namespace
+
+// One without a peer waits for connect(), unless it had a peer that is gone: that is there to be
+// read.
+bool is_connected(IOStream::socket_type& socket) {
+    if (!socket.is_open())
+        return false;
+    error_code ec;
+    socket.remote_endpoint(ec);
+    pollfd state{socket.native_handle(), POLLIN | POLLRDHUP, 0};
+    return !ec || (::poll(&state, 1, 0) == 1 && (state.revents & (POLLIN | POLLRDHUP)) != 0);
+}
+
+IOStream::socket_type adopt(asio::any_io_executor executor, Connection connection) {
+    IOStream::socket_type socket(std::move(executor));
+    socket.assign(asio::generic::stream_protocol(connection.family(), 0),
+                  connection.native_handle());
+    connection.release(); // the socket has it now
+    return socket;
+}
+
+int family_of(int descriptor) noexcept {
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof family;
+    ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    return family;
+}
+
+Address local_address(int descriptor) {
+    return address_from(::getsockname, descriptor);
+}
+
+Address remote_address(int descriptor) {
+    return address_from(::getpeername, descriptor);
+}
+
+} // namespace tornado::detail
