@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 // The command line of the HTTP demo.
 #include "access_log.hpp"
+#include "self_signed.hpp"
 #include "serve.hpp"
 #include "server.hpp"
 
+#include <boost/asio/ssl/context.hpp>
+
 #include <algorithm>
+#include <csignal>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 int main(int argc, char** argv) {
     return example::run("http", [&] {
@@ -16,10 +23,20 @@ int main(int argc, char** argv) {
         tornado::TCPServerOptions connections;
         connections.max_connections = 10'000;
         std::string root = DEMO_ROOT;
+        std::optional<std::uint16_t> tls_port;
+        bool no_tls = false;
+        std::string certfile;
+        std::string keyfile;
+        std::string state = demo::state_folder();
         bool quiet = false;
 
         example::Options options("http", "an HTTP/1.1 server that shows itself at work");
         place.add_to(options);
+        options.add("tls-port", &tls_port, "of HTTPS (8443, or with --port 0 a free one)");
+        options.add("no-tls", &no_tls, "no HTTPS; there is none on a Unix socket either");
+        options.add("certfile", &certfile, "PEM file; none: one for localhost is made and kept");
+        options.add("keyfile", &keyfile, "its key, if that is in another file; SIGHUP reads both");
+        options.add("state", &state, "folder to keep that certificate in");
         options.add("root", &root, "folder of the files to serve");
         options.add("max-connections", &connections.max_connections, "open at a time");
         options.add("max-request-line", &sizes.request_line, "bytes; a longer one gets 414");
@@ -32,14 +49,38 @@ int main(int argc, char** argv) {
         options.add("quiet", &quiet, "no access log");
         if (!options.parse(argc, argv))
             return;
+        if (certfile.empty() && !keyfile.empty())
+            throw std::invalid_argument("--keyfile needs --certfile");
         // What the other limits leave: a peer that does not take its answer.
         connections.idle_timeout = std::max({times.first_byte, times.head, times.body, times.idle});
+
+        auto const make_context = [&] {
+            tornado::SSLOptions const tls{.certfile = certfile.empty() ? demo::self_signed(state)
+                                                                       : certfile,
+                                          .keyfile = keyfile,
+                                          .alpn_protocols = {"http/1.1"}};
+            return tornado::ssl_options_to_context(tls, true);
+        };
 
         tornado::IOLoop loop;
         demo::collect_log_lines(loop);
         auto const site = std::make_shared<demo::Site>(sizes, times, root, !quiet);
-        demo::HttpServer server(loop, site, connections);
-        example::serve(loop, server, place, "http", [&] { server.drain(); });
+        demo::HttpServer http(loop, site, connections);
+        std::optional<demo::HttpServer> https;
+        demo::Clock clock(site);
+        std::vector<example::Listening> servers{{http, "http"}};
+        clock.add(http);
+        example::listen(http, place);
+        if (!no_tls && place.unix_path.empty()) {
+            connections.ssl = make_context();
+            https.emplace(loop, site, connections);
+            https->listen(tls_port.value_or(place.port == 0 ? 0 : 8443), place.address);
+            clock.add(*https);
+            servers.push_back({*https, "https"});
+            // What is wrong with the new certificate is logged, and the old one stays.
+            loop.add_signal_handler(SIGHUP, [&] { https->reload_tls(make_context()); });
+        }
+        example::serve(loop, servers, place, [&] { demo::drain(*site); });
         demo::stop_collecting_log_lines();
     });
 }

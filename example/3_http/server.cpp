@@ -22,29 +22,38 @@ asio::awaitable<void> serve(std::shared_ptr<Site> site, tornado::IOStreamPtr str
 
 HttpServer::HttpServer(tornado::IOLoop& loop, std::shared_ptr<Site> site,
                        tornado::TCPServerOptions options)
-    : TCPServer(loop, std::move(options)),
-      site_(std::move(site)),
-      ticks_([this] { tick(); }, tick_period) {
-    ticks_.start();
-}
+    : TCPServer(loop, std::move(options)), site_(std::move(site)) {}
 
 asio::awaitable<void> HttpServer::handle_stream(tornado::IOStreamPtr stream,
                                                 tornado::Address address) {
     return serve(site_, std::move(stream), std::move(address));
 }
 
-void HttpServer::drain() {
-    site_->draining = true;
-    for (auto* const session : site_->sessions)
-        session->drain();
-    site_->live.end();
+Clock::Clock(std::shared_ptr<Site> site)
+    : site_(std::move(site)), ticks_([this] { tick(); }, tick_period) {
+    ticks_.start();
 }
 
-void HttpServer::tick() {
+void Clock::tick() {
     auto const now = Session::clock::now();
     for (auto* const session : site_->sessions)
         session->check_time(now);
-    site_->live.sample(stats());
+    tornado::TCPServerStats total;
+    for (auto const* const server : servers_) {
+        auto const stats = server->stats();
+        total.active += stats.active;
+        total.accepted += stats.accepted;
+        total.bytes_in += stats.bytes_in;
+        total.bytes_out += stats.bytes_out;
+    }
+    site_->live.sample(total);
+}
+
+void drain(Site& site) {
+    site.draining = true;
+    for (auto* const session : site.sessions)
+        session->drain();
+    site.live.end();
 }
 
 } // namespace demo

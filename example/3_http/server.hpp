@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The HTTP server: a TCPServer whose handle_stream is a coroutine.
+// The HTTP server: a TCPServer whose handle_stream is a coroutine, for HTTP and HTTPS alike.
 #pragma once
 
 #include "tornado/ioloop.hpp"
@@ -8,6 +8,7 @@
 #include "session.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace demo {
 
@@ -19,15 +20,29 @@ public:
     asio::awaitable<void> handle_stream(tornado::IOStreamPtr stream,
                                         tornado::Address address) override;
 
-    /// Before shutdown(): ends the connections that wait for a request and those that watch, and
-    /// makes every other one end after its answer.
-    void drain();
+private:
+    std::shared_ptr<Site> site_;
+};
+
+/// The clock of a site: looks at its connections' deadlines, and makes the samples of the live view
+/// from what its servers have done.
+class Clock {
+public:
+    explicit Clock(std::shared_ptr<Site> site);
+
+    /// The server must outlive the clock.
+    void add(tornado::TCPServer const& server) { servers_.push_back(&server); }
 
 private:
     void tick();
 
     std::shared_ptr<Site> site_;
+    std::vector<tornado::TCPServer const*> servers_;
     tornado::PeriodicCallback ticks_;
 };
+
+/// Before the servers' shutdown(): ends the connections that wait for a request and those that
+/// watch, and makes every other one end after its answer.
+void drain(Site& site);
 
 } // namespace demo

@@ -21,6 +21,9 @@ std::string_view kind(bool const*) {
 std::string_view kind(std::uint16_t const*) {
     return "PORT";
 }
+std::string_view kind(std::optional<std::uint16_t> const*) {
+    return "PORT";
+}
 std::string_view kind(std::size_t const*) {
     return "N";
 }
@@ -36,6 +39,9 @@ std::string text(bool value) {
 }
 std::string text(std::uint16_t value) {
     return std::to_string(value);
+}
+std::string text(std::optional<std::uint16_t> value) {
+    return value ? text(*value) : std::string();
 }
 std::string text(std::size_t value) {
     return std::to_string(value);
@@ -57,6 +63,9 @@ bool read_number(std::string_view word, Number& value) {
 
 bool read(std::string_view word, std::uint16_t& value) {
     return read_number(word, value);
+}
+bool read(std::string_view word, std::optional<std::uint16_t>& value) {
+    return read_number(word, value.emplace());
 }
 bool read(std::string_view word, std::size_t& value) {
     return read_number(word, value);

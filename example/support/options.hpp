@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,7 +22,8 @@ namespace example {
 class Options {
 public:
     using seconds = std::chrono::milliseconds; // given in seconds, fractions allowed
-    using Value = std::variant<bool*, std::uint16_t*, std::size_t*, seconds*, std::string*>;
+    using Value = std::variant<bool*, std::uint16_t*, std::optional<std::uint16_t>*, std::size_t*,
+                               seconds*, std::string*>;
 
     Options(std::string program, std::string summary);
 

@@ -32,10 +32,11 @@ std::string url(tornado::Address const& address, std::string_view scheme) {
     return std::string(scheme) + "://" + here.to_string() + "/";
 }
 
-void say_where(tornado::TCPServer const& server, std::string_view scheme) {
+void say_where(std::vector<Listening> const& servers) {
     std::string line;
-    for (auto const& address : server.addresses())
-        line += (line.empty() ? "listening on " : ", ") + url(address, scheme);
+    for (auto const& [server, scheme] : servers)
+        for (auto const& address : server.addresses())
+            line += (line.empty() ? "listening on " : ", ") + url(address, scheme);
     std::cout << line << std::endl;
 }
 
@@ -48,26 +49,34 @@ void Place::add_to(Options& options) {
     options.add("drain-time", &drain, "how long a stop waits for live connections");
 }
 
-void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
-           std::string_view scheme, std::function<void()> on_stop) {
-    raise_descriptor_limit();
+void listen(tornado::TCPServer& server, Place const& place) {
     if (place.unix_path.empty())
         server.listen(place.port, place.address);
     else
         server.add_socket(tornado::bind_unix_socket(place.unix_path));
+}
 
+void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place const& place,
+           std::function<void()> const& on_stop) {
+    raise_descriptor_limit();
     bool stopping = false;
+    auto busy = servers.size();
     auto const stop = [&] {
         if (std::exchange(stopping, true))
             return loop.stop();
-        server.stop(); // before a client can see that it is stopping
+        for (auto const& each : servers)
+            each.server.stop(); // before a client can see that it is stopping
         if (on_stop)
             on_stop();
-        server.shutdown(place.drain, [&](tornado::error_code, std::size_t) { loop.stop(); });
+        for (auto const& each : servers)
+            each.server.shutdown(place.drain, [&](tornado::error_code, std::size_t) {
+                if (--busy == 0)
+                    loop.stop();
+            });
     };
     loop.add_signal_handler(SIGTERM, stop);
     loop.add_signal_handler(SIGINT, stop);
-    say_where(server, scheme);
+    say_where(servers);
     loop.start();
     loop.remove_signal_handler(SIGTERM);
     loop.remove_signal_handler(SIGINT);
@@ -76,6 +85,12 @@ void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place
         std::error_code ignored; // somebody else may have removed it
         std::filesystem::remove(place.unix_path, ignored);
     }
+}
+
+void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
+           std::string_view scheme, std::function<void()> const& on_stop) {
+    listen(server, place);
+    serve(loop, {{server, scheme}}, place, on_stop);
 }
 
 int run(std::string_view program, std::function<void()> const& body) {

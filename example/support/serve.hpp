@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace example {
 
@@ -26,11 +27,24 @@ struct Place {
     void add_to(Options& options);
 };
 
-/// Listens at `place`, prints `listening on <scheme>://127.0.0.1:8888/` (or `unix:PATH`), and runs
-/// the loop until SIGTERM or SIGINT. Then it calls `on_stop`, waits for the live connections, but
-/// no longer than `drain`, and returns. A second signal ends the wait.
+/// Makes a server listen at `place`.
+void listen(tornado::TCPServer& server, Place const& place);
+
+/// A server that listens, and what its addresses begin with.
+struct Listening {
+    tornado::TCPServer& server;
+    std::string_view scheme;
+};
+
+/// Prints `listening on <scheme>://127.0.0.1:8888/` (or `unix:PATH`) with all addresses of all
+/// servers, and runs the loop until SIGTERM or SIGINT. Then it calls `on_stop`, waits for the live
+/// connections, but no longer than the place's drain time, and returns. A second signal ends the
+/// wait.
+void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place const& place,
+           std::function<void()> const& on_stop = {});
+/// The same for one server, which listens from now on.
 void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
-           std::string_view scheme, std::function<void()> on_stop = {});
+           std::string_view scheme, std::function<void()> const& on_stop = {});
 
 /// A main function's frame: runs `body`, and turns what it throws into one line on standard error
 /// that begins with `program`, and exit code 1.

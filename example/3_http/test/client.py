@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: BSL-1.0
 """The demo as a child process, and a client that says exactly what it is told to."""
 
+import atexit
 import contextlib
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+
+STATE = tempfile.TemporaryDirectory()  # in place of the user's own
+atexit.register(STATE.cleanup)
+os.environ["XDG_STATE_HOME"] = STATE.name
 
 
 class Server:
@@ -17,11 +24,12 @@ class Server:
             [sys.argv[1], "--port", "0", "--address", "127.0.0.1", *options],
             stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
-        match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)/\n", line)
+        match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)/"
+                             r"(?:, https://127\.0\.0\.1:(\d+)/)?\n", line)
         if not match:
             self.process.kill()
             raise RuntimeError(f"the server said {line!r}")
-        self.port = int(match.group(1))
+        self.port, self.tls_port = (int(port) if port else None for port in match.groups())
 
     def stop(self, signal_number=signal.SIGTERM):
         """Stops it and returns its exit code."""
