@@ -4,6 +4,7 @@
 
 import argparse
 import dataclasses
+import functools
 import mmap
 import os
 import pathlib
@@ -31,13 +32,19 @@ TCP = {
     "tornado.py": ["/usr/bin/python3", f"{HERE}/servers/tornado_server.py"],
 }
 HTTP = {
-    "example_3_http": ["{build}/../example/3_http/http", "--port", "0", "--address", "127.0.0.1", "--quiet"],
+    "example_3_http": ["{build}/../example/3_http/http", "--port", "0", "--address", "127.0.0.1", "--quiet",
+                       "--no-tls"],
     "http_tornado_asio": ["{build}/http_tornado_asio"],
     "http_beast": ["{build}/http_beast"],
     "nginx": ["nginx", "-p", "{folder}", "-c", "nginx.conf", "-e", "stderr"],
 }
+TLS = {
+    name: [f"{{build}}/{name}", "{folder}/certificate.pem"]
+    for name in ("tls_tornado_asio_callbacks", "tls_tornado_asio_coroutines", "tls_asio_callbacks",
+                 "tls_asio_coroutines")
+}
 COUNTERS = ["allocations", "receive", "send", "epoll_wait", "epoll_ctl", "accept", "close", "other"]
-COMPILED = [name for name in {**TCP, **HTTP} if name not in ("tornado.py", "nginx", "example_3_http")]
+COMPILED = [name for name in {**TCP, **TLS, **HTTP} if name not in ("tornado.py", "nginx", "example_3_http")]
 NGINX = """
 daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log stderr crit;
 events {{ worker_connections 16384; }}
@@ -85,6 +92,21 @@ def bulk(mode, title):
         least=64, counted=256)
 
 
+def tls(name, title, serve, load, **more):
+    return Workload(f"tls-{name}", f"TLS 1.3, {title}", TLS, serve, ["tls", *load],
+                    references=("tls_asio_callbacks", "tls_asio_coroutines"), **more)
+
+
+def tls_line(depth):
+    return tls(depth, f"line echo, 64 connections, lines of 64 bytes, depth {depth}", ["line"],
+               ["exchange", 64, depth, 64], least=64 * depth)
+
+
+def tls_bulk(mode, title):
+    return tls(mode, f"bulk, 4 connections, {title}", [mode], [mode, 4], unit="MiB", scale=1 << 20,
+               least=64, counted=256)
+
+
 def http(depth):
     return Workload(
         f"http-{depth}", f"HTTP GET, 64 kept connections, depth {depth}", HTTP, [],
@@ -97,11 +119,15 @@ WORKLOADS = [
     bulk("sink", "received and discarded"), bulk("stream", "sent back"),
     Workload("churn", "churn: connect, one line, close; 64 at a time", TCP, ["line"], ["visit", 64],
              unit="connection", least=200, counted=2000, most=8000),
+    tls_line(1), tls_line(16),
+    tls("handshake", "connect, full handshake, one line, close; 64 at a time", ["line"],
+        ["visit", 64], unit="connection", least=100, counted=1000, most=8000),
+    tls_bulk("sink", "received and discarded"), tls_bulk("stream", "sent back"),
     http(1), http(16),
     Workload("wrk", "HTTP GET, 64 kept connections, by wrk", HTTP, [], ["wrk"], unit="request",
              references=("http_beast", "nginx")),
 ]
-BURST, IDLE = "burst", "idle"  # measured in ways of their own
+BURST, IDLE, TLS_IDLE = "burst", "idle", "tls-idle"  # measured in ways of their own
 
 
 class Server:
@@ -113,6 +139,8 @@ class Server:
         if name == "nginx":
             self.port = free_port()
             (pathlib.Path(self.folder.name) / "nginx.conf").write_text(NGINX.format(port=self.port))
+        if name in TLS:
+            (pathlib.Path(self.folder.name) / "certificate.pem").write_text(make_certificate())
         command = [word.format(build=build, folder=self.folder.name) for word in workload.servers[name]]
         arguments = [] if name == "nginx" else [str(word) for word in workload.serve]
         self.process = subprocess.Popen(
@@ -204,6 +232,15 @@ class Wrk:
         pass
 
 
+@functools.cache
+def make_certificate():
+    """A certificate for localhost, with its key."""
+    return subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=localhost", "-keyout", "-"],
+        text=True, capture_output=True, check=True).stdout
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -286,11 +323,10 @@ def count_instructions(name, workload, options):
     return int(re.search(r"^totals: (\d+)", out.read_text(), re.M).group(1)) / moved
 
 
-def idle_memory(name, workload, options):
+def idle_memory(name, workload, count, options):
     """Resident bytes for each connection that has had one line answered and now waits."""
-    count = options.idle
-    with Server(name, workload, options.build) as server, \
-            Load(server, ["hold", 200], options.build) as load:
+    load = ["tls", "hold", 200] if name in TLS else ["hold", 200]
+    with Server(name, workload, options.build) as server, Load(server, load, options.build) as load:
         load.run(200)  # what is needed once is there now
         server.settle()
         before = server.resident()
@@ -400,21 +436,21 @@ def compare_bursts(options):
     sys.stdout.flush()
 
 
-def compare_idle(options):
-    workload = line(1)
-    print(f"\nidle: {options.idle} connections, a line each, then silence: resident bytes a connection")
-    table([[name, f"{idle_memory(name, workload, options):.0f}"] for name in chosen(workload, options)])
+def compare_idle(workload, count, title, options):
+    print(f"\n{title}: {count} connections, a line each, then silence: resident bytes a connection")
+    table([[name, f"{idle_memory(name, workload, count, options):.0f}"]
+           for name in chosen(workload, options)])
     sys.stdout.flush()
 
 
 def main():
-    names = [*(workload.name for workload in WORKLOADS), BURST, IDLE]
+    names = [*(workload.name for workload in WORKLOADS), BURST, IDLE, TLS_IDLE]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.25, help="of CPU in one measurement")
-    parser.add_argument("--servers", nargs="+", choices=[*TCP, *HTTP], help="only these")
-    parser.add_argument("--idle", type=int, default=10000, help="how many idle connections")
+    parser.add_argument("--servers", nargs="+", choices=[*TCP, *TLS, *HTTP], help="only these")
+    parser.add_argument("--idle", type=int, default=10000, help="how many idle connections; over TLS a fifth")
     parser.add_argument("--callgrind", action="store_true", help="count instructions too; slow")
     parser.add_argument("--build", type=pathlib.Path, required=True, help="where the servers are")
     options = parser.parse_args()
@@ -432,7 +468,9 @@ def main():
     if BURST in (options.workloads or names):
         compare_bursts(options)
     if IDLE in (options.workloads or names):
-        compare_idle(options)
+        compare_idle(line(1), options.idle, "idle", options)
+    if TLS_IDLE in (options.workloads or names):
+        compare_idle(tls_line(1), options.idle // 5, "idle over TLS", options)
 
 
 main()

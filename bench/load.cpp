@@ -6,17 +6,24 @@
 // load PORT stream | sink CONNECTIONS           bytes that come back, or do not
 // load PORT visit | hold CONCURRENCY            connect, one line, its answer; then close, or stay
 //
+// With "tls" in front of the mode each connection begins with a full handshake of TLS 1.3.
+//
 // It says "ready" after a warm-up. For each number on its standard input it then moves so many
 // messages, bytes or connections, and prints how many it moved, in how many seconds, and how many
 // were lost.
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string>
@@ -57,15 +64,76 @@ int open_socket(int flags) {
     return fd;
 }
 
+struct Free {
+    void operator()(SSL* tls) const noexcept { SSL_free(tls); }
+    void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
+};
+
+using Context = std::unique_ptr<SSL_CTX, Free>;
+
+Context make_context() {
+    Context context(SSL_CTX_new(TLS_client_method()));
+    if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_ciphersuites(context.get(), "TLS_AES_128_GCM_SHA256") != 1 ||
+        SSL_CTX_set1_groups_list(context.get(), "X25519") != 1)
+        die("this OpenSSL lacks TLS 1.3");
+    SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                        SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_read_ahead(context.get(), 1); // one receive takes what there is
+    std::signal(SIGPIPE, SIG_IGN);
+    return context;
+}
+
 struct Peer {
     int fd = -1;
+    std::unique_ptr<SSL, Free> tls; // null without TLS
     std::size_t to_send = 0;
     std::size_t to_receive = 0;
 };
 
+// As recv(2) and send(2) would have it.
+ssize_t settle(Peer& peer, int result) {
+    if (result > 0)
+        return result;
+    switch (SSL_get_error(peer.tls.get(), result)) {
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    default:
+        ERR_clear_error();
+        errno = ECONNRESET;
+        return -1;
+    }
+}
+
+ssize_t send_some(Peer& peer, char const* data, std::size_t n) {
+    if (!peer.tls)
+        return ::send(peer.fd, data, n, MSG_NOSIGNAL);
+    return settle(peer, SSL_write(peer.tls.get(), data, static_cast<int>(n)));
+}
+
+ssize_t receive_some(Peer& peer, char* data, std::size_t n) {
+    if (!peer.tls)
+        return ::recv(peer.fd, data, n, 0);
+    return settle(peer, SSL_read(peer.tls.get(), data, static_cast<int>(n)));
+}
+
+void send_end(Peer& peer) {
+    if (peer.tls)
+        SSL_shutdown(peer.tls.get());
+    shutdown(peer.fd, SHUT_WR);
+}
+
 class Load {
 public:
-    Load(std::uint16_t port, std::string_view mode, std::vector<std::string> const& arguments);
+    Load(std::uint16_t port, bool tls, std::string_view mode,
+         std::vector<std::string> const& arguments);
 
     /// Moves `amount` messages, bytes or connections, and prints how it went.
     void run(std::size_t amount);
@@ -85,6 +153,7 @@ private:
     void wait();
 
     sockaddr_in address_;
+    Context context_; // null without TLS
     Kind kind_;
     int poll_;
     std::string text_;       // one batch of messages; of a stream, what is sent over and over
@@ -98,8 +167,11 @@ private:
     std::size_t failed_ = 0;
 };
 
-Load::Load(std::uint16_t port, std::string_view mode, std::vector<std::string> const& arguments)
-    : address_(server_address(port)), poll_(epoll_create1(EPOLL_CLOEXEC)) {
+Load::Load(std::uint16_t port, bool tls, std::string_view mode,
+           std::vector<std::string> const& arguments)
+    : address_(server_address(port)),
+      context_(tls ? make_context() : nullptr),
+      poll_(epoll_create1(EPOLL_CLOEXEC)) {
     check(poll_ >= 0, "epoll_create1");
     auto const number = [&](std::size_t i) {
         if (i >= arguments.size())
@@ -176,6 +248,11 @@ void Load::connect(std::size_t bytes) {
         --open_;
         return close(peer);
     }
+    if (context_) {
+        peer.tls.reset(SSL_new(context_.get()));
+        SSL_set_fd(peer.tls.get(), peer.fd);
+        SSL_set_connect_state(peer.tls.get());
+    }
     peer.to_send = bytes;
     peer.to_receive = kind_ == Kind::stream ? bytes : answer_;
     epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {&peer}};
@@ -185,12 +262,12 @@ void Load::connect(std::size_t bytes) {
 bool Load::send(Peer& peer) {
     while (peer.to_send != 0) {
         auto const left = (peer.to_send - 1) % text_.size() + 1; // of the text
-        auto const n = ::send(peer.fd, text_.data() + text_.size() - left, left, MSG_NOSIGNAL);
+        auto const n = send_some(peer, text_.data() + text_.size() - left, left);
         if (n < 0)
             return errno == EAGAIN || errno == ENOTCONN;
         peer.to_send -= static_cast<std::size_t>(n);
         if (peer.to_send == 0 && kind_ == Kind::sink)
-            shutdown(peer.fd, SHUT_WR);
+            send_end(peer);
     }
     return true;
 }
@@ -198,7 +275,7 @@ bool Load::send(Peer& peer) {
 bool Load::receive(Peer& peer) {
     static char data[256 * 1024];
     while (peer.to_receive != 0 || kind_ == Kind::sink) {
-        auto const n = ::recv(peer.fd, data, sizeof data, 0);
+        auto const n = receive_some(peer, data, sizeof data);
         if (n < 0)
             return errno == EAGAIN;
         auto const received = static_cast<std::size_t>(n);
@@ -260,6 +337,10 @@ void Load::start(Peer& peer, std::size_t bytes) {
 }
 
 void Load::close(Peer& peer) {
+    if (peer.tls)
+        SSL_shutdown(peer.tls.get());
+    ERR_clear_error(); // of one that was not fit for it
+    peer.tls.reset();
     ::close(peer.fd);
     peer.fd = -1;
     free_.push_back(&peer);
@@ -322,14 +403,16 @@ void Load::run(std::size_t amount) {
 
 int main(int argc, char** argv) {
     if (argc < 3)
-        die("usage: load PORT MODE ARGUMENT...; the head of bench/load.cpp lists them");
+        die("usage: load PORT [tls] MODE ARGUMENT...; the head of bench/load.cpp lists them");
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
 
-    Load load(static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10)), argv[2],
-              {argv + 3, argv + argc});
+    bool const tls = argc > 3 && std::string_view(argv[2]) == "tls";
+    auto const mode = argv + 2 + tls;
+    Load load(static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10)), tls, *mode,
+              {mode + 1, argv + argc});
     std::puts("ready");
     std::fflush(stdout);
     std::size_t amount = 0;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace bench {
 
@@ -36,6 +37,19 @@ inline Workload parse(int argc, char** argv) {
         return {Mode::sink, 0};
     std::fprintf(stderr, "usage: %s line | block SIZE | stream | sink\n", argv[0]);
     std::exit(2);
+}
+
+/// The first argument of a server that talks TLS, a PEM file with a certificate and its key; takes
+/// it away for parse().
+inline char const* take_certificate(int& argc, char**& argv) {
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: %s CERTFILE WORKLOAD...\n", argv[0]);
+        std::exit(2);
+    }
+    auto* const file = std::exchange(argv[1], argv[0]);
+    --argc;
+    ++argv;
+    return file;
 }
 
 /// Tells the driver that the server listens; it then runs until it is killed.
