@@ -9,12 +9,6 @@ ReadSide::ReadSide(StreamOptions const& options) noexcept
     : max_buffer_size_(options.max_buffer_size),
       chunk_size_(std::max<std::size_t>(1, std::min(options.read_chunk_size, max_buffer_size_))) {}
 
-void ReadSide::start(ReadRequest&& request, StringCompletion&& handler) {
-    request_ = std::move(request);
-    handler_.emplace<StringCompletion>(std::move(handler));
-    pending_ = unexamined_ = true;
-}
-
 void ReadSide::start(asio::mutable_buffer into, bool partial, SizeCompletion&& handler) {
     into_ = into;
     filled_ = 0;
@@ -27,61 +21,25 @@ void ReadSide::cancel() noexcept {
     cancelled_ = pending();
 }
 
-ReadSide::Verdict ReadSide::examine(bool at_end) {
-    if (!pending())
-        return Verdict::none;
-    if (cancelled_)
-        return Verdict::cancelled;
-    if (unexamined_ || (at_end && verdict_ == Verdict::more))
-        verdict_ = look(at_end);
-    unexamined_ = false;
-    return verdict_;
+// The stream's own buffer first, so that bytes keep their order (T089).
+ReadSide::Verdict ReadSide::fill() {
+    filled_ +=
+        buffer_.take_into(static_cast<char*>(into_.data()) + filled_, into_.size() - filled_);
+    bool const enough = filled_ == into_.size() || (partial_ && filled_ != 0);
+    return enough ? Verdict::ready : Verdict::more;
 }
 
-ReadSide::Verdict ReadSide::look(bool at_end) {
-    if (std::holds_alternative<SizeCompletion>(handler_)) {
-        // The stream's own buffer first, so that bytes keep their order (T089).
-        filled_ +=
-            buffer_.take_into(static_cast<char*>(into_.data()) + filled_, into_.size() - filled_);
-        bool const enough = filled_ == into_.size() || (partial_ && filled_ != 0);
-        return enough ? Verdict::ready : Verdict::more;
+void ReadSide::complete_into(error_code const& ec) {
+    if (ec) { // nothing is lost: what it took goes back in front
+        buffer_.put_back({static_cast<char const*>(into_.data()), filled_});
+        filled_ = 0;
     }
-
-    auto const answer =
-        at_end ? request_.examine_at_end(buffer_.view()) : request_.examine(buffer_.view());
-    switch (answer.what) {
-    case ReadRequest::Answer::What::ready:
-        answer_ = answer.bytes;
-        return Verdict::ready;
-    case ReadRequest::Answer::What::unsatisfiable:
-        return Verdict::unsatisfiable;
-    case ReadRequest::Answer::What::more:
-        break;
-    }
-    return buffer_.size() > max_buffer_size_ ? Verdict::overflow : Verdict::more;
-}
-
-// The handler may start the next read, so nothing here is touched once it runs.
-void ReadSide::complete(error_code ec) {
-    pending_ = cancelled_ = false;
-    if (auto* const sized = std::get_if<SizeCompletion>(&handler_)) {
-        if (ec) { // nothing is lost: what it took goes back in front
-            buffer_.put_back({static_cast<char const*>(into_.data()), filled_});
-            filled_ = 0;
-        }
-        (*sized)(ec, filled_);
-    } else {
-        std::get<StringCompletion>(handler_)(ec, ec ? std::string() : buffer_.take(answer_));
-    }
+    std::get<SizeCompletion>(handler_)(ec, filled_);
 }
 
 ReadSide::Handler ReadSide::drop() noexcept {
     pending_ = false;
     return std::move(handler_);
-}
-
-bool ReadSide::wants_input() const noexcept {
-    return pending() || buffer_.empty();
 }
 
 std::array<asio::mutable_buffer, 2> ReadSide::prepare() {

@@ -25,18 +25,31 @@ public:
 
     bool pending() const noexcept { return pending_; }
     /// Only while none is pending.
-    void start(ReadRequest&& request, StringCompletion&& handler);
+    void start(ReadRequest&& request, StringCompletion&& handler) {
+        request_ = std::move(request);
+        handler_.emplace<StringCompletion>(std::move(handler));
+        pending_ = unexamined_ = true;
+    }
     void start(asio::mutable_buffer into, bool partial, SizeCompletion&& handler);
     /// The pending read is to complete with operation_aborted; what it took is put back.
     void cancel() noexcept;
 
     /// `at_end`: nothing more will be received.
-    Verdict examine(bool at_end);
+    Verdict examine(bool at_end) {
+        if (!pending_)
+            return Verdict::none;
+        if (cancelled_)
+            return Verdict::cancelled;
+        if (unexamined_ || (at_end && verdict_ == Verdict::more))
+            verdict_ = look(at_end);
+        unexamined_ = false;
+        return verdict_;
+    }
     /// Ends the pending read, with what it asked for if the verdict was `ready` and `ec` is empty.
-    void complete(error_code ec);
+    void complete(error_code const& ec);
 
     /// True if the pending read needs bytes, or if none are buffered ahead.
-    bool wants_input() const noexcept;
+    bool wants_input() const noexcept { return pending_ || buffer_.empty(); }
     /// Room to receive into; commit() says how much of it was filled.
     std::array<asio::mutable_buffer, 2> prepare();
     void commit(std::size_t n);
@@ -50,6 +63,8 @@ public:
 
 private:
     Verdict look(bool at_end);
+    Verdict fill();
+    void complete_into(error_code const& ec);
     bool into_pending() const noexcept { return pending_ && handler_.index() == 1; }
 
     std::size_t max_buffer_size_;
@@ -66,5 +81,31 @@ private:
     bool unexamined_ = false;         // something changed since then
     bool cancelled_ = false;
 };
+
+inline ReadSide::Verdict ReadSide::look(bool at_end) {
+    if (handler_.index() == 1)
+        return fill();
+    auto const answer =
+        at_end ? request_.examine_at_end(buffer_.view()) : request_.examine(buffer_.view());
+    switch (answer.what) {
+    case ReadRequest::Answer::What::ready:
+        answer_ = answer.bytes;
+        return Verdict::ready;
+    case ReadRequest::Answer::What::unsatisfiable:
+        return Verdict::unsatisfiable;
+    case ReadRequest::Answer::What::more:
+        break;
+    }
+    return buffer_.size() > max_buffer_size_ ? Verdict::overflow : Verdict::more;
+}
+
+// The handler may start the next read, so nothing here is touched once it runs.
+inline void ReadSide::complete(error_code const& ec) {
+    pending_ = cancelled_ = false;
+    if (auto* const handler = std::get_if<StringCompletion>(&handler_))
+        (*handler)(ec, ec ? std::string() : buffer_.take(answer_));
+    else
+        complete_into(ec);
+}
 
 } // namespace tornado::detail

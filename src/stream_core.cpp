@@ -59,33 +59,32 @@ void StreamCore::orphan() noexcept {
 
 // ---- Operations
 
-template <class Result, class... Start>
-void StreamCore::start_read(Completion<Result>&& handler, Start&&... start) {
-    if (in_.pending())
-        return handler.post(transport_->executor(),
-                            closed() ? close_error() : make_error_code(error::already_reading),
-                            Result());
-    on_cancel(handler.slot(), [weak = weak_from_this()] {
+template <class Result>
+bool StreamCore::refuse_read(Completion<Result>& handler) {
+    handler.post(transport_->executor(),
+                 closed() ? close_error() : make_error_code(error::already_reading), Result());
+    return false;
+}
+
+template bool StreamCore::refuse_read(StringCompletion&);
+template bool StreamCore::refuse_read(SizeCompletion&);
+
+void StreamCore::allow_cancel_read(asio::cancellation_slot slot) {
+    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
         if (auto const self = weak.lock()) {
             self->in_.cancel();
             self->schedule();
         }
     });
-    in_.start(std::forward<Start>(start)..., std::move(handler));
-    if (!in_turn_ && !readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
+}
+
+void StreamCore::await_read_outside() {
+    if (!readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
         hold();
         arm(); // only the transport can help
     } else {
         schedule();
     }
-}
-
-void StreamCore::read(ReadRequest&& request, StringCompletion&& handler) {
-    start_read(std::move(handler), std::move(request));
-}
-
-void StreamCore::read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler) {
-    start_read(std::move(handler), buffer, partial);
 }
 
 void StreamCore::wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
@@ -109,7 +108,7 @@ void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCom
 // `pending`: what out_ made of an operation; null if there is nothing to cancel.
 template <class Pending>
 void StreamCore::allow_cancel(asio::cancellation_slot slot, Pending const* pending) {
-    if (!pending)
+    if (!pending || !slot.is_connected())
         return;
     on_cancel(slot, [weak = weak_from_this(), pending] {
         if (auto const self = weak.lock()) {
@@ -264,6 +263,17 @@ void StreamCore::finish_turn(bool more) {
         auto const last = std::move(owner_);
 }
 
+inline bool StreamCore::finish_read() {
+    auto const verdict = in_.examine(at_end());
+    if (verdict == ReadSide::Verdict::more && !at_end())
+        return false;
+    if (verdict == ReadSide::Verdict::ready)
+        in_.complete({});
+    else
+        fail_read(verdict);
+    return true;
+}
+
 // One step, of what there is to do the first; false if there is nothing.
 bool StreamCore::step() {
     if (connect_handler_ && finish_connect())
@@ -279,7 +289,7 @@ bool StreamCore::step() {
     if (end_wanted_ && send_end())
         return true;
     if (out_.crossed() && !closed()) {
-        call_logged("write watermark callback", [this] { out_.tell_crossing(); });
+        tell_crossing();
         return true;
     }
     return (readable_ && receive()) || (state_ == State::closed && finish_close());
@@ -295,35 +305,23 @@ bool StreamCore::finish_connect() {
     return true;
 }
 
-bool StreamCore::finish_read() {
+void StreamCore::fail_read(ReadSide::Verdict verdict) {
     error_code ec;
-    switch (in_.examine(at_end())) {
-    case ReadSide::Verdict::none:
-        return false;
-    case ReadSide::Verdict::more:
-        if (!at_end())
-            return false;
-        ec = closed() ? close_error() : asio::error::eof;
-        break;
-    case ReadSide::Verdict::ready:
-        break;
-    case ReadSide::Verdict::unsatisfiable:
+    if (verdict == ReadSide::Verdict::unsatisfiable) {
         ec = error::unsatisfiable_read;
         log(Logger::general, LogLevel::info, "Unsatisfiable read, closing connection");
         shut(ec, true);
-        break;
-    case ReadSide::Verdict::overflow:
+    } else if (verdict == ReadSide::Verdict::overflow) {
         ec = error::buffer_full;
         log(Logger::general, LogLevel::error,
             "Reached maximum read buffer size, closing connection");
         shut(ec, true);
-        break;
-    case ReadSide::Verdict::cancelled:
+    } else if (verdict == ReadSide::Verdict::cancelled) {
         ec = asio::error::operation_aborted;
-        break;
+    } else {
+        ec = closed() ? close_error() : asio::error::eof;
     }
     in_.complete(ec);
-    return true;
 }
 
 bool StreamCore::finish_close() {
@@ -369,6 +367,10 @@ bool StreamCore::send_end() {
     if (ended_) // both sides are over
         shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
     return true;
+}
+
+void StreamCore::tell_crossing() {
+    call_logged("write watermark callback", [this] { out_.tell_crossing(); });
 }
 
 bool StreamCore::receive() {

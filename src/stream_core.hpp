@@ -49,8 +49,18 @@ public:
     void orphan() noexcept;
     void observe(StreamObserver* observer) noexcept { observer_ = observer; }
 
-    void read(ReadRequest&& request, StringCompletion&& handler);
-    void read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler);
+    void read(ReadRequest&& request, StringCompletion&& handler) {
+        if (may_read(handler)) {
+            in_.start(std::move(request), std::move(handler));
+            await_read();
+        }
+    }
+    void read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler) {
+        if (may_read(handler)) {
+            in_.start(buffer, partial, std::move(handler));
+            await_read();
+        }
+    }
     template <class Data>
     std::uint64_t write(Data&& data, error_code& failure);
     void wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler);
@@ -103,15 +113,33 @@ private:
     bool step();
     bool finish_connect();
     bool finish_read();
+    void fail_read(ReadSide::Verdict verdict);
     bool finish_close();
     bool send();
     bool send_end();
+    void tell_crossing();
     bool receive();
     bool receive_and_discard();
     void arm();
 
-    template <class Result, class... Start>
-    void start_read(Completion<Result>&& handler, Start&&... start);
+    template <class Result>
+    bool may_read(Completion<Result>& handler) {
+        if (in_.pending())
+            return refuse_read(handler);
+        if (auto const slot = handler.slot(); slot.is_connected())
+            allow_cancel_read(slot);
+        return true;
+    }
+    template <class Result>
+    bool refuse_read(Completion<Result>& handler);
+    void allow_cancel_read(asio::cancellation_slot slot);
+    void await_read() {
+        if (in_turn_)
+            hold();
+        else
+            await_read_outside();
+    }
+    void await_read_outside();
     template <class Pending>
     void allow_cancel(asio::cancellation_slot slot, Pending const* pending);
     bool usable() const noexcept { return connected_ == Connected::yes && !freed_; }
@@ -156,12 +184,10 @@ private:
 
 template <class Data>
 std::uint64_t StreamCore::write(Data&& data, error_code& failure) {
-    if (state_ != State::open)
-        failure = close_error();
-    else if (end_wanted_)
-        failure = asio::error::broken_pipe;
-    if (failure)
+    if (closed() || end_wanted_) {
+        failure = closed() ? close_error() : asio::error::broken_pipe;
         return 0;
+    }
     auto const end = out_.append(std::forward<Data>(data), failure);
     schedule();
     return end;

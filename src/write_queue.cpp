@@ -10,8 +10,6 @@
 namespace tornado::detail {
 namespace {
 
-// Above it a segment of its own costs less than the copy; Tornado's figure.
-constexpr std::size_t max_small = 2048;
 // What a drained queue keeps room for.
 constexpr std::size_t max_idle_segments = 1;
 
@@ -19,13 +17,6 @@ constexpr std::size_t max_idle_segments = 1;
 
 WriteQueue::~WriteQueue() {
     clear();
-}
-
-void WriteQueue::append(std::string&& data) {
-    if (data.size() > max_small)
-        return append_string(std::move(data));
-    append(std::string_view(data));
-    give_string(std::move(data));
 }
 
 void WriteQueue::append_slowly(std::string_view data) {

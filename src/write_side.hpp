@@ -38,7 +38,8 @@ public:
             failure = error::buffer_full;
             return queued_;
         }
-        copy_direct();
+        if (direct_)
+            copy_direct();
         queued_ += data.size();
         queue_.append(std::forward<Data>(data));
         complete_if_low();
