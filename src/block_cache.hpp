@@ -46,7 +46,10 @@ inline Block take_block() {
 }
 /// Back to this thread's cache, or freed when that is full; an empty pointer is ignored.
 inline void give_block(Block block) noexcept {
-    if (block)
+    auto* const cache = block_cache;
+    if (cache && block && cache->blocks.size() != cache->blocks.capacity())
+        cache->blocks.push_back(std::move(block));
+    else if (block)
         keep_block(std::move(block));
 }
 

@@ -29,7 +29,11 @@ ReadSide::Verdict ReadSide::fill() {
     return enough ? Verdict::ready : Verdict::more;
 }
 
-void ReadSide::complete_into(error_code const& ec) {
+// The handler may start the next read, so nothing here is touched once it runs.
+void ReadSide::complete(error_code const& ec) {
+    pending_ = cancelled_ = false;
+    if (auto* const handler = std::get_if<StringCompletion>(&handler_))
+        return (*handler)(ec, ec ? std::string() : buffer_.take(answer_));
     if (ec) { // nothing is lost: what it took goes back in front
         buffer_.put_back({static_cast<char const*>(into_.data()), filled_});
         filled_ = 0;

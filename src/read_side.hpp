@@ -34,6 +34,10 @@ public:
     /// The pending read is to complete with operation_aborted; what it took is put back.
     void cancel() noexcept;
 
+    /// True if a verdict on the pending read may be other than `more`.
+    bool due(bool at_end) const noexcept {
+        return pending_ && (unexamined_ || at_end || cancelled_ || verdict_ != Verdict::more);
+    }
     /// `at_end`: nothing more will be received.
     Verdict examine(bool at_end) {
         if (!pending_)
@@ -64,7 +68,6 @@ public:
 private:
     Verdict look(bool at_end);
     Verdict fill();
-    void complete_into(error_code const& ec);
     bool into_pending() const noexcept { return pending_ && handler_.index() == 1; }
 
     std::size_t max_buffer_size_;
@@ -97,15 +100,6 @@ inline ReadSide::Verdict ReadSide::look(bool at_end) {
         break;
     }
     return buffer_.size() > max_buffer_size_ ? Verdict::overflow : Verdict::more;
-}
-
-// The handler may start the next read, so nothing here is touched once it runs.
-inline void ReadSide::complete(error_code const& ec) {
-    pending_ = cancelled_ = false;
-    if (auto* const handler = std::get_if<StringCompletion>(&handler_))
-        (*handler)(ec, ec ? std::string() : buffer_.take(answer_));
-    else
-        complete_into(ec);
 }
 
 } // namespace tornado::detail

@@ -282,7 +282,7 @@ bool StreamCore::step() {
         out_.complete();
         return true;
     }
-    if (in_.pending() && finish_read())
+    if (in_.due(at_end()) && finish_read())
         return true;
     if (!out_.empty() && send())
         return true;
@@ -334,8 +334,11 @@ bool StreamCore::finish_close() {
 bool StreamCore::send() {
     if (!writable_ || !usable())
         return false;
-    WriteSide::Buffers buffers;
-    auto const gathered = std::span(buffers).first(out_.gather(buffers));
+    union Uninitialized { // sixteen pairs of zeros would be a third of the cost
+        Uninitialized() noexcept {}
+        WriteSide::Buffers buffers;
+    } room;
+    auto const gathered = std::span(room.buffers).first(out_.gather(room.buffers));
     error_code ec;
     auto const n = transport_->write_some(gathered, ec);
     out_.consume(n);
