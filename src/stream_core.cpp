@@ -225,7 +225,6 @@ void StreamCore::discard() noexcept {
     auto const callback = std::exchange(close_callback_, nullptr);
     auto const connecting = std::move(connect_handler_);
     auto const writes = out_.forget();
-    auto const watermarks = out_.take_watermarks();
     auto const read = in_.drop();
 }
 
