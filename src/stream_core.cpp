@@ -341,6 +341,8 @@ bool StreamCore::send() {
     error_code ec;
     auto const n = transport_->write_some(gathered, ec);
     out_.consume(n);
+    if (n != 0)
+        silence_ = 0;
     if (!ec) {
         writable_ = n == asio::buffer_size(gathered);
     } else if (ec == asio::error::would_block) {
@@ -387,8 +389,10 @@ bool StreamCore::receive() {
     auto const n = transport_->read_some(room, ec);
     readable_ = !ec && n == asio::buffer_size(room);
     received_ += n;
-    if (n != 0)
+    if (n != 0) {
+        silence_ = 0;
         in_.commit(n);
+    }
     if (ec && ec != asio::error::would_block)
         end(ec);
     return true;
@@ -404,6 +408,8 @@ bool StreamCore::receive_and_discard() {
     give_block(std::move(block));
     readable_ = n == block_size;
     received_ += n;
+    if (n != 0)
+        silence_ = 0;
     if (ec && ec != asio::error::would_block)
         shut({}, false);
     return true;
@@ -473,7 +479,7 @@ void StreamCore::free_descriptor() noexcept {
     transport_->close();
     deadline_.reset();
     if (auto* const observer = std::exchange(observer_, nullptr))
-        observer->descriptor_freed();
+        observer->descriptor_freed(*this);
 }
 
 void StreamCore::start_deadline(clock::duration delay) {

@@ -9,13 +9,16 @@
 #include "write_side.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list_hook.hpp>
 
 namespace tornado::detail {
+
+class StreamCore;
 
 /// Told once, when a stream's descriptor is free again.
 class StreamObserver {
 public:
-    virtual void descriptor_freed() noexcept = 0;
+    virtual void descriptor_freed(StreamCore& core) noexcept = 0;
 
 protected:
     ~StreamObserver() = default;
@@ -31,7 +34,11 @@ protected:
 ///     failure-----------------------------------------------> closed
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
-class StreamCore final : public Waiter, public std::enable_shared_from_this<StreamCore> {
+///
+/// The hook is its observer's, for a list of those it observes.
+class StreamCore final : public Waiter,
+                         public std::enable_shared_from_this<StreamCore>,
+                         public boost::intrusive::list_base_hook<> {
 public:
     using clock = std::chrono::steady_clock;
 
@@ -87,6 +94,8 @@ public:
     error_code error() const noexcept { return error_; }
     std::uint64_t bytes_read() const noexcept { return received_; }
     std::uint64_t bytes_written() const noexcept { return out_.sent(); }
+    /// How often this was asked since a byte moved, this time included.
+    unsigned count_silence() noexcept { return ++silence_; }
     Transport& transport() const noexcept { return *transport_; }
 
 private:
@@ -180,6 +189,7 @@ private:
     bool ended_ = false;      // nothing more will be received
     bool end_wanted_ = false; // the write side is to end after the queue
     bool end_sent_ = false;
+    unsigned char silence_ = 0;
 };
 
 template <class Data>
