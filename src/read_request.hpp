@@ -32,7 +32,7 @@ class ReadRequest {
 public:
     ReadRequest() = default; ///< waits for nothing; examine() must not be called
 
-    /// Up to and including `delimiter`, any bytes (up to 15 without an allocation). Throws
+    /// Up to and including `delimiter`, any bytes (up to 14 without an allocation). Throws
     /// std::invalid_argument when it is empty.
     static ReadRequest until(std::string_view delimiter, std::size_t max_bytes = no_limit) {
         if (delimiter.size() != 1)
@@ -74,7 +74,7 @@ public:
 private:
     enum class Kind : unsigned char { none, byte, delimiter, regex, bytes, partial_bytes, close };
 
-    explicit ReadRequest(Kind kind, std::size_t limit = no_limit) : kind_(kind), limit_(limit) {}
+    explicit ReadRequest(Kind kind, std::size_t limit = no_limit) : limit_(limit), kind_(kind) {}
 
     static ReadRequest until_many(std::string_view delimiter, std::size_t max_bytes);
 
@@ -83,12 +83,12 @@ private:
     Answer examine_delimiter(std::string_view buffered);
     Answer examine_regex(std::string_view buffered);
 
-    Kind kind_ = Kind::none;
     std::size_t limit_ = 0;          // max_bytes, or the bytes to read
     std::size_t scanned_ = 0;        // no match begins before it
     std::int64_t steps_ = 0;         // what the expression has cost so far
-    std::array<char, 15> delimiter_; // a longer one is expression_'s text
+    std::array<char, 14> delimiter_; // a longer one is expression_'s text
     std::uint8_t delimiter_size_ = 0;
+    Kind kind_ = Kind::none;
     std::shared_ptr<Expression const> expression_;
 };
 

@@ -5,9 +5,14 @@
 
 namespace tornado::detail {
 
+namespace {
+constexpr std::size_t max_chunk = 1 << 30;
+}
+
 ReadSide::ReadSide(StreamOptions const& options) noexcept
     : max_buffer_size_(options.max_buffer_size),
-      chunk_size_(std::max<std::size_t>(1, std::min(options.read_chunk_size, max_buffer_size_))) {}
+      chunk_size_(static_cast<std::uint32_t>(std::clamp<std::size_t>(
+          std::min(options.read_chunk_size, max_buffer_size_), 1, max_chunk))) {}
 
 void ReadSide::cancel() noexcept {
     cancelled_ = pending();

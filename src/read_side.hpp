@@ -8,6 +8,7 @@
 #include "read_request.hpp"
 
 #include <array>
+#include <cstdint>
 #include <variant>
 
 namespace tornado::detail {
@@ -94,10 +95,10 @@ private:
     }
 
     std::size_t max_buffer_size_;
-    std::size_t chunk_size_;
     ReadBuffer buffer_;
     std::variant<StringRead, IntoRead> read_; // the pending one, or the last
     std::size_t bytes_ = 0;                   // which satisfy it, or are in its buffer already
+    std::uint32_t chunk_size_;
     bool pending_ = false;
     Verdict verdict_ = Verdict::none; // the last
     bool unexamined_ = false;         // something changed since then
