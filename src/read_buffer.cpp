@@ -32,10 +32,10 @@ ReadBuffer::~ReadBuffer() {
 }
 
 std::array<std::span<char>, 2> ReadBuffer::prepare(std::size_t limit) {
-    if (empty() && capacity_ < enough) {
-        release();
+    if (empty() && capacity_ < enough) { // no lent block, then
         storage_ = take_block();
         capacity_ = block_size;
+        begin_ = end_ = 0;
     }
     auto const wanted = std::min(limit, enough);
     if (capacity_ - end_ < wanted && size() <= begin_) {

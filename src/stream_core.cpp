@@ -87,7 +87,7 @@ void StreamCore::await_read_outside() {
     }
 }
 
-void StreamCore::wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
+void StreamCore::wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
     if (!failure && state_ == State::closed && !out_.is_complete(end))
         failure = close_error();
     auto const slot = handler.slot();

@@ -70,7 +70,12 @@ public:
     }
     template <class Data>
     std::uint64_t write(Data&& data, error_code& failure);
-    void wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler);
+    void wait_written(std::uint64_t end, error_code const& failure, VoidCompletion&& handler) {
+        if (!failure && may_complete() && out_.wait_complete(end, handler))
+            schedule();
+        else
+            wait_queued(end, failure, std::move(handler));
+    }
     void write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler);
     void connect(Transport::Endpoint const& peer, ConnectCompletion&& handler);
 
@@ -149,6 +154,7 @@ private:
             await_read_outside();
     }
     void await_read_outside();
+    void wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler);
     template <class Pending>
     void allow_cancel(asio::cancellation_slot slot, Pending const* pending);
     bool usable() const noexcept { return connected_ == Connected::yes && !freed_; }

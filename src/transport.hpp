@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace tornado::detail {
@@ -30,13 +31,15 @@ protected:
     ~Waiter() = default;
 };
 
-/// The handler of a wait: calls ready() when invoked, discard() when destroyed without.
-class Wakeup {
+/// The handler of a wait: calls ready() when invoked, discard() when destroyed without. `Which` is
+/// the direction, or its constant, which takes no memory while a stream is idle.
+template <class Which>
+class BasicWakeup {
 public:
-    Wakeup(std::shared_ptr<Waiter> waiter, Direction direction) noexcept
+    BasicWakeup(std::shared_ptr<Waiter> waiter, Which direction) noexcept
         : waiter_(std::move(waiter)), direction_(direction) {}
-    Wakeup(Wakeup&&) noexcept = default;
-    ~Wakeup() {
+    BasicWakeup(BasicWakeup&&) noexcept = default;
+    ~BasicWakeup() {
         if (waiter_)
             waiter_->discard();
     }
@@ -48,8 +51,11 @@ public:
 
 private:
     std::shared_ptr<Waiter> waiter_;
-    Direction direction_;
+    [[no_unique_address]] Which direction_;
 };
+using Wakeup = BasicWakeup<Direction>;
+template <Direction direction>
+using WakeupFor = BasicWakeup<std::integral_constant<Direction, direction>>;
 
 /// A byte stream that is attempted first and waited for after. No attempt ever blocks: one that
 /// cannot proceed gives `would_block`. The stream above makes every decision; a transport only

@@ -21,9 +21,10 @@ void WriteQueue::append_slowly(std::string_view data) {
     while (!data.empty()) {
         if (tail_room() == 0) {
             auto block = take_block();
-            cut_tail();
-            if (auto* const owner = last_slice())
-                owner->block = std::move(block_);
+            if (block_) { // full
+                cut_tail();
+                last_slice()->block = std::move(block_);
+            }
             block_ = std::move(block);
             tail_ = block_.get();
         }

@@ -9,10 +9,8 @@ namespace tornado::detail {
 
 WriteSide::Pending const* WriteSide::wait(std::uint64_t end, error_code failure, bool connected,
                                           VoidCompletion&& handler) {
-    if (!failure && connected && is_complete(end) && !waiting()) {
-        due_ = std::move(handler);
+    if (!failure && connected && wait_complete(end, handler))
         return nullptr;
-    }
     return add({failure ? completed_ : end, 0, false, failure, std::move(handler)});
 }
 

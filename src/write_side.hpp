@@ -50,6 +50,13 @@ public:
     /// result names it for cancel(); null if there is nothing to cancel, because it is due.
     Pending const* wait(std::uint64_t end, error_code failure, bool connected,
                         VoidCompletion&& handler);
+    /// The same if it is due at once and nobody is before it: takes `handler` and returns true.
+    bool wait_complete(std::uint64_t end, VoidCompletion& handler) noexcept {
+        if (!is_complete(end) || waiting())
+            return false;
+        due_ = std::move(handler);
+        return true;
+    }
     /// Queues a copy of short data; sends long data from the caller's memory, if no other is being
     /// so sent.
     Pending const* append_some(std::span<asio::const_buffer const> buffers,
