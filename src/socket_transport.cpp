@@ -36,10 +36,8 @@ std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buff
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
-    if (direction == Direction::read)
-        socket_.async_wait(Socket::wait_read, WakeupFor<Direction::read>(std::move(waiter), {}));
-    else
-        socket_.async_wait(Socket::wait_write, WakeupFor<Direction::write>(std::move(waiter), {}));
+    socket_.async_wait(direction == Direction::read ? Socket::wait_read : Socket::wait_write,
+                       Wakeup(std::move(waiter), direction));
 }
 
 // Asio's own synchronous connect waits for the end, so the call is made here.

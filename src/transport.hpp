@@ -11,7 +11,6 @@
 
 #include <memory>
 #include <span>
-#include <type_traits>
 #include <utility>
 
 namespace tornado::detail {
@@ -31,15 +30,13 @@ protected:
     ~Waiter() = default;
 };
 
-/// The handler of a wait: calls ready() when invoked, discard() when destroyed without. `Which` is
-/// the direction, or its constant, which takes no memory while a stream is idle.
-template <class Which>
-class BasicWakeup {
+/// The handler of a wait: calls ready() when invoked, discard() when destroyed without.
+class Wakeup {
 public:
-    BasicWakeup(std::shared_ptr<Waiter> waiter, Which direction) noexcept
+    Wakeup(std::shared_ptr<Waiter> waiter, Direction direction) noexcept
         : waiter_(std::move(waiter)), direction_(direction) {}
-    BasicWakeup(BasicWakeup&&) noexcept = default;
-    ~BasicWakeup() {
+    Wakeup(Wakeup&&) noexcept = default;
+    ~Wakeup() {
         if (waiter_)
             waiter_->discard();
     }
@@ -51,11 +48,8 @@ public:
 
 private:
     std::shared_ptr<Waiter> waiter_;
-    [[no_unique_address]] Which direction_;
+    Direction direction_;
 };
-using Wakeup = BasicWakeup<Direction>;
-template <Direction direction>
-using WakeupFor = BasicWakeup<std::integral_constant<Direction, direction>>;
 
 /// A byte stream that is attempted first and waited for after. No attempt ever blocks: one that
 /// cannot proceed gives `would_block`. The stream above makes every decision; a transport only
