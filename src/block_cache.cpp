@@ -50,8 +50,9 @@ std::string search_string(std::size_t size) {
 
 void keep_string(std::string string) noexcept {
     auto* const cache = make_cache();
-    if (!cache)
+    if (!cache || string.capacity() > block_size)
         return;
+    string.clear();
     auto& strings = cache->strings;
     if (strings.size() != strings.capacity())
         strings.push_back(std::move(string));

@@ -58,6 +58,7 @@ inline void give_block(Block block) noexcept {
 inline bool fits(std::string const& string, std::size_t size) noexcept {
     return string.capacity() >= size && string.capacity() / 4 <= size + 64;
 }
+/// Only if there is one.
 inline std::string take_last_string() {
     auto& strings = block_cache->strings;
     auto taken = std::move(strings.back());
@@ -77,16 +78,16 @@ inline std::string take_string(std::size_t size) {
     return fits(cache->strings.back(), size) ? take_last_string() : search_string(size);
 }
 /// Keeps a string's capacity for the next take_string on this thread, unless it is too small to
-/// matter or larger than a block.
+/// matter or larger than a block; that is freed.
 inline void give_string(std::string&& string) noexcept {
-    if (string.capacity() <= short_string || string.capacity() > block_size)
+    if (string.capacity() <= short_string)
         return;
-    string.clear();
     auto* const cache = block_cache;
-    if (cache && cache->strings.size() != cache->strings.capacity())
-        cache->strings.push_back(std::move(string));
-    else
-        keep_string(std::move(string));
+    if (!cache || string.capacity() > block_size ||
+        cache->strings.size() == cache->strings.capacity())
+        return keep_string(std::move(string));
+    string.clear();
+    cache->strings.push_back(std::move(string));
 }
 
 } // namespace tornado::detail

@@ -42,7 +42,8 @@ void end_failed(std::exception_ptr failure, IOStream& stream) {
 } // namespace
 
 // The part of a server that its connections share and may outlive it with.
-class TCPServer::Shared : public std::enable_shared_from_this<Shared>, detail::StreamObserver {
+class TCPServer::Shared final : public std::enable_shared_from_this<Shared>,
+                                detail::StreamObserver {
 public:
     Shared(asio::any_io_executor executor, StreamHandler handler, TCPServerOptions options)
         : executor_(std::move(executor)),
