@@ -23,7 +23,10 @@ namespace tornado {
 
 asio::execution_context::id LoopService::id;
 
-IOLoop::IOLoop(bool make_current) : IOLoop(std::make_shared<asio::io_context>(1), make_current) {}
+// One thread at a time, except for add_callback and its like: only the queue of handlers is locked.
+IOLoop::IOLoop(bool make_current)
+    : IOLoop(std::make_shared<asio::io_context>(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+             make_current) {}
 
 IOLoop::IOLoop(asio::io_context& context, bool make_current)
     : IOLoop(std::shared_ptr<asio::io_context>(std::shared_ptr<void>(), &context), make_current) {}

@@ -103,7 +103,7 @@ WriteOperation BaseIOStream::start_write(std::string_view data) {
     return operation;
 }
 
-void BaseIOStream::start_wait_written(std::uint64_t end, error_code failure,
+void BaseIOStream::start_wait_written(std::uint64_t end, error_code const& failure,
                                       detail::VoidCompletion&& handler) {
     core_->wait_written(end, failure, std::move(handler));
 }

@@ -32,10 +32,10 @@ ReadBuffer::~ReadBuffer() {
 }
 
 std::array<std::span<char>, 2> ReadBuffer::prepare(std::size_t limit) {
-    if (empty() && capacity_ < enough) {
-        release();
+    if (empty() && capacity_ < enough) { // no lent block, then
         storage_ = take_block();
         capacity_ = block_size;
+        begin_ = end_ = 0;
     }
     auto const wanted = std::min(limit, enough);
     if (capacity_ - end_ < wanted && size() <= begin_) {
@@ -80,13 +80,6 @@ void ReadBuffer::commit(std::size_t n) {
     give_block(std::move(overflow_));
 }
 
-std::string ReadBuffer::take(std::size_t n) {
-    auto taken = take_string(n);
-    taken.append(storage_.get() + begin_, n); // to nothing
-    drop(n);
-    return taken;
-}
-
 std::size_t ReadBuffer::take_into(char* to, std::size_t n) noexcept {
     n = std::min(n, size());
     copy(to, storage_.get() + begin_, n);
@@ -107,12 +100,6 @@ void ReadBuffer::settle() {
         release();
     else if (size() < capacity_ / 4 && capacity_for(size()) < capacity_)
         move_to(capacity_for(size()));
-}
-
-void ReadBuffer::drop(std::size_t n) noexcept {
-    begin_ += n;
-    if (begin_ == end_)
-        begin_ = end_ = 0;
 }
 
 // Moves the bytes to a new storage, `front` bytes behind its beginning.

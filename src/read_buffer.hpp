@@ -35,7 +35,12 @@ public:
     void commit(std::size_t n);
 
     /// The first `n` bytes (n <= size()), taken out; the string is a recycled one.
-    std::string take(std::size_t n);
+    std::string take(std::size_t n) {
+        auto taken = take_string(n);
+        taken.append(storage_.get() + begin_, n); // to nothing
+        drop(n);
+        return taken;
+    }
     /// Copies the first min(n, size()) bytes to `to` and takes them out; returns how many.
     std::size_t take_into(char* to, std::size_t n) noexcept;
     /// Puts bytes back in front of all others.
@@ -46,7 +51,11 @@ public:
     void settle();
 
 private:
-    void drop(std::size_t n) noexcept;
+    void drop(std::size_t n) noexcept {
+        begin_ += n;
+        if (begin_ == end_)
+            begin_ = end_ = 0;
+    }
     void move_to(std::size_t capacity, std::size_t front = 0);
     void release() noexcept;
 

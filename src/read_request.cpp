@@ -148,7 +148,7 @@ std::shared_ptr<Expression const> compiled(std::string_view text) {
 
 } // namespace
 
-ReadRequest ReadRequest::until(std::string_view delimiter, std::size_t max_bytes) {
+ReadRequest ReadRequest::until_many(std::string_view delimiter, std::size_t max_bytes) {
     if (delimiter.empty())
         throw std::invalid_argument("read_until: the delimiter is empty; name at least one byte");
     ReadRequest request(Kind::delimiter, max_bytes);
@@ -169,33 +169,8 @@ ReadRequest ReadRequest::until_regex(std::string_view expression, std::size_t ma
     return request;
 }
 
-ReadRequest ReadRequest::bytes(std::size_t n, bool partial) {
-    return ReadRequest(partial ? Kind::partial_bytes : Kind::bytes, n);
-}
-
 ReadRequest ReadRequest::until_close() {
     return ReadRequest(Kind::close);
-}
-
-ReadRequest::Answer ReadRequest::examine(std::string_view buffered) {
-    switch (kind_) {
-    case Kind::delimiter:
-        return examine_delimiter(buffered);
-    case Kind::regex:
-        return examine_regex(buffered);
-    case Kind::bytes:
-        if (buffered.size() >= limit_)
-            return {What::ready, limit_};
-        break;
-    case Kind::partial_bytes:
-        if (!buffered.empty() || limit_ == 0)
-            return {What::ready, std::min(limit_, buffered.size())};
-        break;
-    case Kind::close:
-    case Kind::none:
-        break;
-    }
-    return {What::more};
 }
 
 ReadRequest::Answer ReadRequest::examine_at_end(std::string_view buffered) {
@@ -207,8 +182,7 @@ ReadRequest::Answer ReadRequest::examine_at_end(std::string_view buffered) {
 ReadRequest::Answer ReadRequest::examine_delimiter(std::string_view buffered) {
     auto const within = buffered.substr(0, limit_);
     auto const wanted = delimiter();
-    auto const at = wanted.size() == 1 ? within.find(wanted.front(), scanned_) // one memchr
-                                       : within.find(wanted, scanned_);
+    auto const at = within.find(wanted, scanned_);
     if (at != within.npos)
         return {What::ready, at + wanted.size()};
     if (buffered.size() > limit_)

@@ -2,6 +2,7 @@
 // What a pending read waits for, and whether the bytes received so far satisfy it. No I/O.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -31,9 +32,15 @@ class ReadRequest {
 public:
     ReadRequest() = default; ///< waits for nothing; examine() must not be called
 
-    /// Up to and including `delimiter`, any bytes (up to 15 without an allocation). Throws
+    /// Up to and including `delimiter`, any bytes (up to 14 without an allocation). Throws
     /// std::invalid_argument when it is empty.
-    static ReadRequest until(std::string_view delimiter, std::size_t max_bytes = no_limit);
+    static ReadRequest until(std::string_view delimiter, std::size_t max_bytes = no_limit) {
+        if (delimiter.size() != 1)
+            return until_many(delimiter, max_bytes);
+        ReadRequest request(Kind::byte, max_bytes);
+        request.delimiter_[0] = delimiter.front();
+        return request;
+    }
     /// Up to the end of the first match (T084). Perl's syntax, read as Python reads it: `.` matches
     /// all but a newline, `^` the first byte and `$` the end of what was received, unless (?s) or
     /// (?m) say otherwise. A match is delivered when it is there, even if more bytes could extend
@@ -43,7 +50,9 @@ public:
     static ReadRequest until_regex(std::string_view expression, std::size_t max_bytes = no_limit);
     /// `n` bytes; with `partial` as many of them as have come, but at least one (T078). Ready at
     /// once when `n` is 0 (T061).
-    static ReadRequest bytes(std::size_t n, bool partial);
+    static ReadRequest bytes(std::size_t n, bool partial) {
+        return ReadRequest(partial ? Kind::partial_bytes : Kind::bytes, n);
+    }
     static ReadRequest until_close();
 
     struct Answer {
@@ -63,21 +72,58 @@ public:
     Answer examine_at_end(std::string_view buffered);
 
 private:
-    enum class Kind : unsigned char { none, delimiter, regex, bytes, partial_bytes, close };
+    enum class Kind : unsigned char { none, byte, delimiter, regex, bytes, partial_bytes, close };
 
-    explicit ReadRequest(Kind kind, std::size_t limit = no_limit) : kind_(kind), limit_(limit) {}
+    explicit ReadRequest(Kind kind, std::size_t limit = no_limit) : limit_(limit), kind_(kind) {}
+
+    static ReadRequest until_many(std::string_view delimiter, std::size_t max_bytes);
 
     std::string_view delimiter() const noexcept;
+    Answer examine_byte(std::string_view buffered) noexcept;
     Answer examine_delimiter(std::string_view buffered);
     Answer examine_regex(std::string_view buffered);
 
-    Kind kind_ = Kind::none;
     std::size_t limit_ = 0;          // max_bytes, or the bytes to read
     std::size_t scanned_ = 0;        // no match begins before it
     std::int64_t steps_ = 0;         // what the expression has cost so far
-    std::array<char, 15> delimiter_; // a longer one is expression_'s text
+    std::array<char, 14> delimiter_; // a longer one is expression_'s text
     std::uint8_t delimiter_size_ = 0;
+    Kind kind_ = Kind::none;
     std::shared_ptr<Expression const> expression_;
 };
+
+inline ReadRequest::Answer ReadRequest::examine(std::string_view buffered) {
+    switch (kind_) {
+    case Kind::byte:
+        return examine_byte(buffered);
+    case Kind::delimiter:
+        return examine_delimiter(buffered);
+    case Kind::regex:
+        return examine_regex(buffered);
+    case Kind::bytes:
+        if (buffered.size() >= limit_)
+            return {Answer::What::ready, limit_};
+        break;
+    case Kind::partial_bytes:
+        if (!buffered.empty() || limit_ == 0)
+            return {Answer::What::ready, std::min(limit_, buffered.size())};
+        break;
+    case Kind::close:
+    case Kind::none:
+        break;
+    }
+    return {Answer::What::more};
+}
+
+// What nearly all line protocols wait for: one memchr.
+inline ReadRequest::Answer ReadRequest::examine_byte(std::string_view buffered) noexcept {
+    auto const within = std::min(buffered.size(), limit_);
+    auto const* const at =
+        std::char_traits<char>::find(buffered.data() + scanned_, within - scanned_, delimiter_[0]);
+    if (at)
+        return {Answer::What::ready, static_cast<std::size_t>(at + 1 - buffered.data())};
+    scanned_ = within;
+    return {buffered.size() > limit_ ? Answer::What::unsatisfiable : Answer::What::more};
+}
 
 } // namespace tornado::detail

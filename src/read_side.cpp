@@ -5,88 +5,41 @@
 
 namespace tornado::detail {
 
+namespace {
+constexpr std::size_t max_chunk = 1 << 30;
+}
+
 ReadSide::ReadSide(StreamOptions const& options) noexcept
     : max_buffer_size_(options.max_buffer_size),
-      chunk_size_(std::max<std::size_t>(1, std::min(options.read_chunk_size, max_buffer_size_))) {}
-
-void ReadSide::start(ReadRequest&& request, StringCompletion&& handler) {
-    request_ = std::move(request);
-    handler_.emplace<StringCompletion>(std::move(handler));
-    pending_ = unexamined_ = true;
-}
-
-void ReadSide::start(asio::mutable_buffer into, bool partial, SizeCompletion&& handler) {
-    into_ = into;
-    filled_ = 0;
-    partial_ = partial;
-    handler_.emplace<SizeCompletion>(std::move(handler));
-    pending_ = unexamined_ = true;
-}
+      chunk_size_(static_cast<std::uint32_t>(std::clamp<std::size_t>(
+          std::min(options.read_chunk_size, max_buffer_size_), 1, max_chunk))) {}
 
 void ReadSide::cancel() noexcept {
     cancelled_ = pending();
 }
 
-ReadSide::Verdict ReadSide::examine(bool at_end) {
-    if (!pending())
-        return Verdict::none;
-    if (cancelled_)
-        return Verdict::cancelled;
-    if (unexamined_ || (at_end && verdict_ == Verdict::more))
-        verdict_ = look(at_end);
-    unexamined_ = false;
-    return verdict_;
-}
-
-ReadSide::Verdict ReadSide::look(bool at_end) {
-    if (std::holds_alternative<SizeCompletion>(handler_)) {
-        // The stream's own buffer first, so that bytes keep their order (T089).
-        filled_ +=
-            buffer_.take_into(static_cast<char*>(into_.data()) + filled_, into_.size() - filled_);
-        bool const enough = filled_ == into_.size() || (partial_ && filled_ != 0);
-        return enough ? Verdict::ready : Verdict::more;
-    }
-
-    auto const answer =
-        at_end ? request_.examine_at_end(buffer_.view()) : request_.examine(buffer_.view());
-    switch (answer.what) {
-    case ReadRequest::Answer::What::ready:
-        answer_ = answer.bytes;
-        return Verdict::ready;
-    case ReadRequest::Answer::What::unsatisfiable:
-        return Verdict::unsatisfiable;
-    case ReadRequest::Answer::What::more:
-        break;
-    }
-    return buffer_.size() > max_buffer_size_ ? Verdict::overflow : Verdict::more;
+// The stream's own buffer first, so that bytes keep their order (T089).
+ReadSide::Verdict ReadSide::fill(IntoRead const& read) {
+    auto const rest = read.buffer + bytes_;
+    bytes_ += buffer_.take_into(static_cast<char*>(rest.data()), rest.size());
+    bool const enough = bytes_ == read.buffer.size() || (read.partial && bytes_ != 0);
+    return enough ? Verdict::ready : Verdict::more;
 }
 
 // The handler may start the next read, so nothing here is touched once it runs.
-void ReadSide::complete(error_code ec) {
+void ReadSide::complete(error_code const& ec) {
     pending_ = cancelled_ = false;
-    if (auto* const sized = std::get_if<SizeCompletion>(&handler_)) {
-        if (ec) { // nothing is lost: what it took goes back in front
-            buffer_.put_back({static_cast<char const*>(into_.data()), filled_});
-            filled_ = 0;
-        }
-        (*sized)(ec, filled_);
-    } else {
-        std::get<StringCompletion>(handler_)(ec, ec ? std::string() : buffer_.take(answer_));
-    }
-}
-
-ReadSide::Handler ReadSide::drop() noexcept {
-    pending_ = false;
-    return std::move(handler_);
-}
-
-bool ReadSide::wants_input() const noexcept {
-    return pending() || buffer_.empty();
+    if (auto* const read = std::get_if<StringRead>(&read_))
+        return read->handler(ec, ec ? std::string() : buffer_.take(bytes_));
+    auto& into = *std::get_if<IntoRead>(&read_);
+    if (ec) // nothing is lost: what it took goes back in front
+        buffer_.put_back({static_cast<char const*>(into.buffer.data()), std::exchange(bytes_, 0)});
+    into.handler(ec, bytes_);
 }
 
 std::array<asio::mutable_buffer, 2> ReadSide::prepare() {
-    if (into_pending())
-        return {into_ + filled_, asio::mutable_buffer()};
+    if (auto const* const into = into_pending())
+        return {into->buffer + bytes_, asio::mutable_buffer()};
     // One byte more than allowed tells a full buffer from one that would overflow.
     auto const allowed = max_buffer_size_ - std::min(buffer_.size(), max_buffer_size_);
     auto const spans = buffer_.prepare(allowed < chunk_size_ ? allowed + 1 : chunk_size_);
@@ -96,7 +49,7 @@ std::array<asio::mutable_buffer, 2> ReadSide::prepare() {
 
 void ReadSide::commit(std::size_t n) {
     if (into_pending())
-        filled_ += n;
+        bytes_ += n;
     else
         buffer_.commit(n);
     unexamined_ = true;

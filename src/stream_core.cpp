@@ -67,20 +67,27 @@ void StreamCore::orphan() noexcept {
 
 // ---- Operations
 
-template <class Result, class... Start>
-void StreamCore::start_read(Completion<Result>&& handler, Start&&... start) {
-    if (in_.pending())
-        return handler.post(transport_->executor(),
-                            closed() ? close_error() : make_error_code(error::already_reading),
-                            Result());
-    on_cancel(handler.slot(), [weak = weak_from_this()] {
+template <class Result>
+bool StreamCore::refuse_read(Completion<Result>& handler) {
+    handler.post(transport_->executor(),
+                 closed() ? close_error() : make_error_code(error::already_reading), Result());
+    return false;
+}
+
+template bool StreamCore::refuse_read(StringCompletion&);
+template bool StreamCore::refuse_read(SizeCompletion&);
+
+void StreamCore::allow_cancel_read(asio::cancellation_slot slot) {
+    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
         if (auto const self = weak.lock()) {
             self->in_.cancel();
             self->schedule();
         }
     });
-    in_.start(std::forward<Start>(start)..., std::move(handler));
-    if (!in_turn_ && !readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
+}
+
+void StreamCore::await_read_outside() {
+    if (!readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
         hold();
         arm(); // only the transport can help
     } else {
@@ -88,15 +95,7 @@ void StreamCore::start_read(Completion<Result>&& handler, Start&&... start) {
     }
 }
 
-void StreamCore::read(ReadRequest&& request, StringCompletion&& handler) {
-    start_read(std::move(handler), std::move(request));
-}
-
-void StreamCore::read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler) {
-    start_read(std::move(handler), buffer, partial);
-}
-
-void StreamCore::wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
+void StreamCore::wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
     if (!failure && state_ == State::closed && !out_.is_complete(end))
         failure = close_error();
     auto const slot = handler.slot();
@@ -117,7 +116,7 @@ void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCom
 // `pending`: what out_ made of an operation; null if there is nothing to cancel.
 template <class Pending>
 void StreamCore::allow_cancel(asio::cancellation_slot slot, Pending const* pending) {
-    if (!pending)
+    if (!pending || !slot.is_connected())
         return;
     on_cancel(slot, [weak = weak_from_this(), pending] {
         if (auto const self = weak.lock()) {
@@ -255,7 +254,6 @@ void StreamCore::discard() noexcept {
     auto const callback = std::exchange(close_callback_, nullptr);
     auto const waiter = std::move(waiter_);
     auto const writes = out_.forget();
-    auto const watermarks = out_.take_watermarks();
     auto const read = in_.drop();
 }
 
@@ -293,6 +291,17 @@ void StreamCore::finish_turn(bool more) {
         auto const last = std::move(owner_);
 }
 
+inline bool StreamCore::finish_read() {
+    auto const verdict = in_.examine(at_end());
+    if (verdict == ReadSide::Verdict::more && !at_end())
+        return false;
+    if (verdict == ReadSide::Verdict::ready)
+        in_.complete({});
+    else
+        fail_read(verdict);
+    return true;
+}
+
 // One step, of what there is to do the first; false if there is nothing.
 bool StreamCore::step() {
     if (connected_ == Connected::pending && proceed())
@@ -303,14 +312,14 @@ bool StreamCore::step() {
         out_.complete();
         return true;
     }
-    if (in_.pending() && finish_read())
+    if (in_.due(at_end()) && finish_read())
         return true;
     if (unsent() && send())
         return true;
     if (end_wanted_ && send_end())
         return true;
     if (out_.crossed() && !closed()) {
-        call_logged("write watermark callback", [this] { out_.tell_crossing(); });
+        tell_crossing();
         return true;
     }
     return (readable_ && receive()) || (state_ == State::closed && finish_close());
@@ -362,35 +371,23 @@ bool StreamCore::finish_waiting() {
     return true;
 }
 
-bool StreamCore::finish_read() {
+void StreamCore::fail_read(ReadSide::Verdict verdict) {
     error_code ec;
-    switch (in_.examine(at_end())) {
-    case ReadSide::Verdict::none:
-        return false;
-    case ReadSide::Verdict::more:
-        if (!at_end())
-            return false;
-        ec = closed() ? close_error() : asio::error::eof;
-        break;
-    case ReadSide::Verdict::ready:
-        break;
-    case ReadSide::Verdict::unsatisfiable:
+    if (verdict == ReadSide::Verdict::unsatisfiable) {
         ec = error::unsatisfiable_read;
         log(Logger::general, LogLevel::info, "Unsatisfiable read, closing connection");
         shut(ec, true);
-        break;
-    case ReadSide::Verdict::overflow:
+    } else if (verdict == ReadSide::Verdict::overflow) {
         ec = error::buffer_full;
         log(Logger::general, LogLevel::error,
             "Reached maximum read buffer size, closing connection");
         shut(ec, true);
-        break;
-    case ReadSide::Verdict::cancelled:
+    } else if (verdict == ReadSide::Verdict::cancelled) {
         ec = asio::error::operation_aborted;
-        break;
+    } else {
+        ec = closed() ? close_error() : asio::error::eof;
     }
     in_.complete(ec);
-    return true;
 }
 
 bool StreamCore::finish_close() {
@@ -403,11 +400,16 @@ bool StreamCore::finish_close() {
 bool StreamCore::send() {
     if (!writable_ || !usable())
         return false;
-    WriteSide::Buffers buffers;
-    auto const gathered = std::span(buffers).first(out_.gather(buffers));
+    union Uninitialized { // sixteen pairs of zeros would be a third of the cost
+        Uninitialized() noexcept {}
+        WriteSide::Buffers buffers;
+    } room;
+    auto const gathered = std::span(room.buffers).first(out_.gather(room.buffers));
     error_code ec;
     auto const n = transport_->write_some(gathered, ec);
     out_.consume(n);
+    if (n != 0)
+        silence_ = 0;
     held_ = ec == asio::error::would_block && (held_ || n != 0);
     if (!ec) {
         writable_ = n == asio::buffer_size(gathered);
@@ -443,6 +445,10 @@ bool StreamCore::send_end() {
     return true;
 }
 
+void StreamCore::tell_crossing() {
+    call_logged("write watermark callback", [this] { out_.tell_crossing(); });
+}
+
 bool StreamCore::receive() {
     if (ended_ || !usable())
         return false;
@@ -455,8 +461,10 @@ bool StreamCore::receive() {
     auto const n = transport_->read_some(room, ec);
     readable_ = !ec && n == asio::buffer_size(room);
     received_ += n;
-    if (n != 0)
+    if (n != 0) {
+        silence_ = 0;
         in_.commit(n);
+    }
     if (ec && ec != asio::error::would_block)
         end(ec);
     return true;
@@ -472,6 +480,8 @@ bool StreamCore::receive_and_discard() {
     give_block(std::move(block));
     readable_ = n == block_size;
     received_ += n;
+    if (n != 0)
+        silence_ = 0;
     if (ec && ec != asio::error::would_block)
         shut({}, false);
     return true;
@@ -547,7 +557,7 @@ void StreamCore::free_descriptor() noexcept {
     transport_->close();
     deadline_.reset();
     if (auto* const observer = std::exchange(observer_, nullptr))
-        observer->descriptor_freed();
+        observer->descriptor_freed(*this);
 }
 
 void StreamCore::start_deadline(clock::duration delay) {

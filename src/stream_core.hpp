@@ -10,13 +10,16 @@
 #include "write_side.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list_hook.hpp>
 
 namespace tornado::detail {
+
+class StreamCore;
 
 /// Told once, when a stream's descriptor is free again.
 class StreamObserver {
 public:
-    virtual void descriptor_freed() noexcept = 0;
+    virtual void descriptor_freed(StreamCore& core) noexcept = 0;
 
 protected:
     ~StreamObserver() = default;
@@ -32,7 +35,11 @@ protected:
 ///     failure-----------------------------------------------> closed
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
-class StreamCore final : public Waiter, public std::enable_shared_from_this<StreamCore> {
+///
+/// The hook is its observer's, for a list of those it observes.
+class StreamCore final : public Waiter,
+                         public std::enable_shared_from_this<StreamCore>,
+                         public boost::intrusive::list_base_hook<> {
 public:
     using clock = std::chrono::steady_clock;
 
@@ -53,11 +60,26 @@ public:
     void orphan() noexcept;
     void observe(StreamObserver* observer) noexcept { observer_ = observer; }
 
-    void read(ReadRequest&& request, StringCompletion&& handler);
-    void read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler);
+    void read(ReadRequest&& request, StringCompletion&& handler) {
+        if (may_read(handler)) {
+            in_.start(std::move(request), std::move(handler));
+            await_read();
+        }
+    }
+    void read_into(asio::mutable_buffer buffer, bool partial, SizeCompletion&& handler) {
+        if (may_read(handler)) {
+            in_.start(buffer, partial, std::move(handler));
+            await_read();
+        }
+    }
     template <class Data>
     std::uint64_t write(Data&& data, error_code& failure);
-    void wait_written(std::uint64_t end, error_code failure, VoidCompletion&& handler);
+    void wait_written(std::uint64_t end, error_code const& failure, VoidCompletion&& handler) {
+        if (!failure && may_complete() && out_.wait_complete(end, handler))
+            schedule();
+        else
+            wait_queued(end, failure, std::move(handler));
+    }
     void write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler);
 
     /// Who waits for the transport to be established; the stream is null if it failed, or if no
@@ -103,6 +125,8 @@ public:
     error_code error() const noexcept { return error_; }
     std::uint64_t bytes_read() const noexcept { return received_; }
     std::uint64_t bytes_written() const noexcept { return out_.sent(); }
+    /// How often this was asked since a byte moved, this time included.
+    unsigned count_silence() noexcept { return ++silence_; }
     Transport& transport() const noexcept { return *transport_; }
 
 private:
@@ -131,15 +155,34 @@ private:
     void advance(Direction next, error_code ec);
     bool finish_waiting();
     bool finish_read();
+    void fail_read(ReadSide::Verdict verdict);
     bool finish_close();
     bool send();
     bool send_end();
+    void tell_crossing();
     bool receive();
     bool receive_and_discard();
     void arm();
 
-    template <class Result, class... Start>
-    void start_read(Completion<Result>&& handler, Start&&... start);
+    template <class Result>
+    bool may_read(Completion<Result>& handler) {
+        if (in_.pending())
+            return refuse_read(handler);
+        if (auto const slot = handler.slot(); slot.is_connected())
+            allow_cancel_read(slot);
+        return true;
+    }
+    template <class Result>
+    bool refuse_read(Completion<Result>& handler);
+    void allow_cancel_read(asio::cancellation_slot slot);
+    void await_read() {
+        if (in_turn_)
+            hold();
+        else
+            await_read_outside();
+    }
+    void await_read_outside();
+    void wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler);
     template <class Pending>
     void allow_cancel(asio::cancellation_slot slot, Pending const* pending);
     bool usable() const noexcept { return connected_ == Connected::yes && !freed_; }
@@ -186,16 +229,15 @@ private:
     bool ended_ = false;          // nothing more will be received
     bool end_wanted_ = false;     // the write side is to end after the queue
     bool end_sent_ = false;
+    unsigned char silence_ = 0;
 };
 
 template <class Data>
 std::uint64_t StreamCore::write(Data&& data, error_code& failure) {
-    if (state_ != State::open)
-        failure = close_error();
-    else if (end_wanted_)
-        failure = asio::error::broken_pipe;
-    if (failure)
+    if (closed() || end_wanted_) {
+        failure = closed() ? close_error() : asio::error::broken_pipe;
         return 0;
+    }
     auto const end = out_.append(std::forward<Data>(data), failure);
     schedule();
     return end;

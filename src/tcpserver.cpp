@@ -10,6 +10,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
 #include <openssl/ssl.h>
 
 #include <list>
@@ -49,7 +50,8 @@ void check_certificate(asio::ssl::context& context, char const* where) {
 } // namespace
 
 // The part of a server that its connections share and may outlive it with.
-class TCPServer::Shared : public std::enable_shared_from_this<Shared> {
+class TCPServer::Shared final : public std::enable_shared_from_this<Shared>,
+                                detail::StreamObserver {
 public:
     Shared(asio::any_io_executor executor, StreamHandler handler, TCPServerOptions options)
         : executor_(std::move(executor)),
@@ -67,18 +69,6 @@ public:
     void use_tls(std::shared_ptr<asio::ssl::context> context) { options_.ssl = std::move(context); }
 
 private:
-    // One open connection; leaves the list when its descriptor is free.
-    struct Open final : detail::StreamObserver {
-        Open(std::shared_ptr<Shared> server, detail::StreamCore& core)
-            : server_(std::move(server)), core_(core) {}
-        void descriptor_freed() noexcept override { server_->ended(*this); }
-
-        std::shared_ptr<Shared> server_;
-        detail::StreamCore& core_;
-        std::list<Open>::iterator position_;
-        std::uint64_t moved_ = 0; // bytes, when a sweep last saw a change
-        clock::time_point changed_ = clock::now();
-    };
     // One shutdown() that waits. Its handler is in the timer's operation, so that it goes when the
     // context does.
     struct Ending {
@@ -97,7 +87,7 @@ private:
 
     IOStreamPtr make_stream(Connection connection);
     void handle_connection(Connection connection, Address address);
-    void ended(Open& open) noexcept;
+    void descriptor_freed(detail::StreamCore& core) noexcept override;
     void update_accepting();
     void sweep();
     std::size_t close_all();
@@ -106,7 +96,8 @@ private:
     StreamHandler handler_;
     TCPServerOptions options_;
     std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
-    std::list<Open> open_;
+    boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
+    std::shared_ptr<Shared> self_;                    // while there are some
     std::list<std::shared_ptr<Ending>> endings_;
     asio::steady_timer sweep_;
     TCPServerStats ended_; // what listeners and connections that are gone have counted
@@ -143,14 +134,13 @@ IOStreamPtr TCPServer::Shared::make_stream(Connection connection) {
 
 void TCPServer::Shared::handle_connection(Connection connection, Address address) {
     IOStreamPtr stream;
-    std::shared_ptr<detail::StreamCore>
-        core; // the connection's, even when start_tls changes streams
+    // Stays the connection's when start_tls makes another stream of it.
+    std::shared_ptr<detail::StreamCore> core;
     try {
         stream = make_stream(std::move(connection));
         core = detail::StreamAccess::core(*stream).shared_from_this();
-        auto const position = open_.emplace(open_.end(), shared_from_this(), *core);
-        position->position_ = position;
-        core->observe(&*position);
+        core->observe(this);
+        open_.push_back(*core);
     } catch (...) {
         ++ended_.rejected;
         log(Logger::general, LogLevel::error,
@@ -159,6 +149,7 @@ void TCPServer::Shared::handle_connection(Connection connection, Address address
         return;
     }
     ++ended_.accepted;
+    self_ = shared_from_this();
     if (open_.size() == 1)
         sweep();
     update_accepting();
@@ -176,14 +167,15 @@ void TCPServer::Shared::handle_connection(Connection connection, Address address
     }
 }
 
-void TCPServer::Shared::ended(Open& open) noexcept {
-    ended_.bytes_in += open.core_.bytes_read();
-    ended_.bytes_out += open.core_.bytes_written();
-    if (!open.core_.established())
+void TCPServer::Shared::descriptor_freed(detail::StreamCore& core) noexcept {
+    ended_.bytes_in += core.bytes_read();
+    ended_.bytes_out += core.bytes_written();
+    if (!core.established())
         ++ended_.tls_failures;
-    auto const self = std::move(open.server_); // `open` may hold the last reference
-    open_.erase(open.position_);
+    open_.erase(open_.iterator_to(core));
+    std::shared_ptr<Shared> last;
     if (open_.empty()) {
+        last = std::move(self_);
         sweep_.cancel();
         for (auto const& ending : endings_)
             ending->end({});
@@ -206,16 +198,13 @@ void TCPServer::Shared::update_accepting() {
 void TCPServer::Shared::sweep() {
     if (options_.idle_timeout == TCPServerOptions::none || open_.empty())
         return;
+    constexpr unsigned sweeps = 4; // in a timeout
     auto const now = clock::now();
     std::vector<std::shared_ptr<detail::StreamCore>> idle;
-    for (auto& open : open_) {
-        auto const moved = open.core_.bytes_read() + open.core_.bytes_written();
-        if (std::exchange(open.moved_, moved) != moved)
-            open.changed_ = now;
-        else if (now - open.changed_ >= options_.idle_timeout)
-            idle.push_back(open.core_.shared_from_this());
-    }
-    sweep_.expires_at(now + options_.idle_timeout / 4);
+    for (auto& core : open_)
+        if (core.count_silence() > sweeps)
+            idle.push_back(core.shared_from_this());
+    sweep_.expires_at(now + options_.idle_timeout / sweeps);
     sweep_.async_wait([weak = weak_from_this()](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
             self->sweep();
@@ -226,8 +215,8 @@ void TCPServer::Shared::sweep() {
 
 std::size_t TCPServer::Shared::close_all() {
     std::vector<std::shared_ptr<detail::StreamCore>> live;
-    for (auto& open : open_)
-        live.push_back(open.core_.shared_from_this());
+    for (auto& core : open_)
+        live.push_back(core.shared_from_this());
     for (auto const& core : live)
         core->close({});
     return live.size();
@@ -263,9 +252,9 @@ TCPServerStats TCPServer::Shared::stats() const {
     sum.active = open_.size();
     for (auto const& listener : listeners_)
         sum.accept_errors += listener->errors();
-    for (auto const& open : open_) {
-        sum.bytes_in += open.core_.bytes_read();
-        sum.bytes_out += open.core_.bytes_written();
+    for (auto const& core : open_) {
+        sum.bytes_in += core.bytes_read();
+        sum.bytes_out += core.bytes_written();
     }
     return sum;
 }

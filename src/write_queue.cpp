@@ -10,55 +10,48 @@
 namespace tornado::detail {
 namespace {
 
-// Above it a segment of its own costs less than the copy; Tornado's figure.
-constexpr std::size_t max_small = 2048;
 // What a drained queue keeps room for.
 constexpr std::size_t max_idle_segments = 1;
 
 } // namespace
 
-WriteQueue::~WriteQueue() {
-    clear();
-}
-
-void WriteQueue::append(std::string&& data) {
-    if (data.size() > max_small)
-        return append_string(std::move(data));
-    append(std::string_view(data));
-    give_string(std::move(data));
-}
-
 void WriteQueue::append_slowly(std::string_view data) {
     if (data.size() > block_size)
         return append_string(std::string(data));
     while (!data.empty()) {
-        auto& segment = writable_segment();
-        auto* const end = segment.data + segment.size;
-        auto const spare = static_cast<std::size_t>(segment.block.get() + block_size - end);
-        auto const n = std::min(data.size(), spare);
-        std::memcpy(end, data.data(), n);
-        segment.size += n;
+        if (tail_room() == 0) {
+            auto block = take_block();
+            if (block_) { // full
+                cut_tail();
+                last_slice()->block = std::move(block_);
+            }
+            block_ = std::move(block);
+            tail_ = block_.get();
+        }
+        auto const n = std::min(data.size(), tail_room());
+        std::memcpy(tail_ + tail_size_, data.data(), n);
+        tail_size_ += n;
         size_ += n;
         data.remove_prefix(n);
     }
 }
 
-void WriteQueue::consume(std::size_t n) noexcept {
-    size_ -= n;
-    if (size_ == 0)
-        return clear();
-    while (n > 0) {
-        auto& segment = segments_[first_];
+void WriteQueue::consume_part(std::size_t n) noexcept {
+    while (segments_ && segments_->first != segments_->list.size()) {
+        auto& segment = segments_->list[segments_->first];
         auto const part = std::min(n, segment.size);
         segment.data += part;
         segment.size -= part;
         n -= part;
-        if (segment.size == 0) {
-            give_block(std::move(segment.block));
-            give_string(std::move(segment.string));
-            ++first_;
-        }
+        if (segment.size != 0)
+            break;
+        give_block(std::move(segment.block));
+        give_string(std::move(segment.string));
+        ++segments_->first;
     }
+    tail_ += n;
+    tail_size_ -= n;
+    release_tail();
 }
 
 void WriteQueue::truncate(std::size_t n) noexcept {
@@ -68,72 +61,81 @@ void WriteQueue::truncate(std::size_t n) noexcept {
         return clear();
     auto excess = size_ - n;
     size_ = n;
-    while (excess >= segments_.back().size) {
-        excess -= segments_.back().size;
-        auto block = std::move(segments_.back().block);
-        segments_.pop_back();
-        // The block passes to the segment before it in the same block, if one is left.
-        for (auto i = segments_.size(); block && i-- > first_;) {
-            if (segments_[i].string.empty()) {
-                if (!segments_[i].block)
-                    segments_[i].block = std::move(block);
-                break;
-            }
+    auto const part = std::min(excess, tail_size_);
+    tail_size_ -= part;
+    excess -= part;
+    while (excess != 0) {
+        auto& last = segments_->list.back();
+        if (excess < last.size) {
+            last.size -= excess;
+            break;
         }
-        give_block(std::move(block));
+        excess -= last.size;
+        if (last.block) { // it goes on as the tail's
+            give_block(std::move(block_));
+            block_ = std::move(last.block);
+        }
+        if (last.string.empty())
+            tail_ = last.data;
+        segments_->list.pop_back();
     }
-    segments_.back().size -= excess;
+    release_tail();
 }
 
 void WriteQueue::append_string(std::string&& data) {
-    make_room();
-    auto& segment = segments_.emplace_back(Segment{std::move(data), nullptr, nullptr, 0});
+    cut_tail();
+    add({std::move(data), nullptr, nullptr, 0});
+    auto& segment = segments_->list.back();
     segment.data = segment.string.data();
     segment.size = segment.string.size();
     size_ += segment.size;
 }
 
-// The last segment if it ends in front of spare bytes of its block; else a new, empty one, in the
-// last block that has some or in a fresh block.
-WriteQueue::Segment& WriteQueue::writable_segment() {
-    make_room();
-    for (auto i = segments_.size(); i-- > first_;) {
-        auto& owner = segments_[i];
-        if (!owner.block)
-            continue;
-        auto* const end = owner.data + owner.size;
-        if (end == owner.block.get() + block_size)
-            break;
-        if (i == segments_.size() - 1)
-            return owner;
-        return segments_.emplace_back(Segment{{}, std::move(owner.block), end, 0});
-    }
-    auto block = take_block();
-    auto* const data = block.get();
-    return segments_.emplace_back(Segment{{}, std::move(block), data, 0});
-}
-
-// Room for one more segment, so that adding it cannot fail half-way.
-void WriteQueue::make_room() {
-    if (segments_.size() < segments_.capacity())
+// What is in the tail becomes a segment; what is spare behind it is the tail now.
+void WriteQueue::cut_tail() {
+    if (tail_size_ == 0)
         return;
-    if (first_ > segments_.size() / 2) {
-        segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(first_));
-        first_ = 0;
-    } else {
-        segments_.reserve(std::max<std::size_t>(1, 2 * segments_.capacity()));
-    }
+    add({{}, nullptr, tail_, tail_size_});
+    tail_ += tail_size_;
+    tail_size_ = 0;
 }
 
-void WriteQueue::clear() noexcept {
-    for (auto i = first_; i < segments_.size(); ++i) {
-        give_block(std::move(segments_[i].block));
-        give_string(std::move(segments_[i].string));
+void WriteQueue::add(Segment segment) {
+    if (!segments_)
+        segments_ = std::make_unique<Segments>();
+    auto& [list, first] = *segments_;
+    if (first > list.size() / 2 && list.size() == list.capacity()) {
+        list.erase(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(first));
+        first = 0;
     }
-    segments_.clear();
-    first_ = size_ = 0;
-    if (segments_.capacity() > max_idle_segments)
-        std::vector<Segment>().swap(segments_);
+    list.push_back(std::move(segment));
+}
+
+// The last of the tail's block; slices of other blocks are all before those.
+WriteQueue::Segment* WriteQueue::last_slice() noexcept {
+    if (segments_)
+        for (auto i = segments_->list.size(); i-- > segments_->first;)
+            if (segments_->list[i].is_slice_of_tail())
+                return &segments_->list[i];
+    return nullptr;
+}
+
+// A block that nobody needs goes back, even while what follows it waits.
+void WriteQueue::release_tail() noexcept {
+    if (tail_size_ == 0 && block_ && !last_slice())
+        give_block(std::move(block_));
+}
+
+void WriteQueue::clear_segments() noexcept {
+    auto& [list, first] = *segments_;
+    for (; first != list.size(); ++first) {
+        give_block(std::move(list[first].block));
+        give_string(std::move(list[first].string));
+    }
+    list.clear();
+    first = 0;
+    if (list.capacity() > max_idle_segments)
+        segments_ = nullptr;
 }
 
 } // namespace tornado::detail

@@ -9,26 +9,25 @@ namespace tornado::detail {
 
 WriteSide::Pending const* WriteSide::wait(std::uint64_t end, error_code failure, bool connected,
                                           VoidCompletion&& handler) {
-    if (!failure && connected && is_complete(end) && !waiting()) {
-        due_ = std::move(handler);
+    if (!failure && connected && wait_complete(end, handler))
         return nullptr;
-    }
     return add({failure ? completed_ : end, 0, false, failure, std::move(handler)});
 }
 
 WriteSide::Pending const* WriteSide::append_some(std::span<asio::const_buffer const> buffers,
                                                  SizeCompletion&& handler) {
     auto const total = asio::buffer_size(buffers);
-    bool const direct =
-        total != 0 && size() + total > std::min(low_, max_) && !(direct_ && direct_->size != 0);
+    bool const direct = total != 0 && size() + total > std::min(low_, max_) && direct_size() == 0;
     if (direct) {
-        if (!direct_)
-            direct_ = std::make_unique<Direct>();
-        direct_->count = std::min(buffers.size(), max_gather);
-        std::copy_n(buffers.begin(), direct_->count, direct_->buffers.begin());
-        direct_->size = asio::buffer_size(std::span(direct_->buffers).first(direct_->count));
+        if (!rare().direct)
+            rare_->direct = std::make_unique<Direct>();
+        auto& [list, count, size] = *rare_->direct;
+        count = std::min(buffers.size(), max_gather);
+        std::copy_n(buffers.begin(), count, list.begin());
+        size = asio::buffer_size(std::span(list).first(count));
     } else {
-        copy_direct();
+        if (direct_size() != 0)
+            queue_direct();
         for (auto const& buffer : buffers)
             queue_.append(std::string_view(static_cast<char const*>(buffer.data()), buffer.size()));
         queued_ += total;
@@ -40,7 +39,10 @@ WriteSide::Pending const* WriteSide::append_some(std::span<asio::const_buffer co
 }
 
 void WriteSide::cancel(Pending const* wait, bool connected) {
-    for (auto it = pending_.begin(); it != pending_.end(); ++it) {
+    if (!rare_) // forgotten
+        return;
+    auto& list = rare_->pending;
+    for (auto it = list.begin(); it != list.end(); ++it) {
         if (&*it != wait)
             continue;
         if (due(*it, connected))
@@ -51,17 +53,16 @@ void WriteSide::cancel(Pending const* wait, bool connected) {
             it->size = 0;
         }
         it->failure = asio::error::operation_aborted;
-        pending_.splice(pending_.begin(), pending_, it);
+        list.splice(list.begin(), list, it);
         return;
     }
 }
 
 std::size_t WriteSide::gather(Buffers& buffers) const noexcept {
     auto count = queue_.gather(std::span<asio::const_buffer>(buffers));
-    if (direct_ && direct_->size != 0 &&
-        asio::buffer_size(std::span(buffers).first(count)) == queue_.size())
-        for (std::size_t i = 0; i != direct_->count && count != max_gather; ++i)
-            buffers[count++] = direct_->buffers[i];
+    if (direct_size() != 0 && asio::buffer_size(std::span(buffers).first(count)) == queue_.size())
+        for (std::size_t i = 0; i != rare_->direct->count && count != max_gather; ++i)
+            buffers[count++] = rare_->direct->buffers[i];
     return count;
 }
 
@@ -89,8 +90,8 @@ std::string WriteSide::take_unsent() {
 void WriteSide::complete() {
     if (due_)
         return due_({});
-    auto first = std::move(pending_.front());
-    pending_.pop_front();
+    auto first = std::move(rare_->pending.front());
+    rare_->pending.pop_front();
     if (auto* const sized = std::get_if<SizeCompletion>(&first.handler))
         (*sized)(first.failure, first.size);
     else
@@ -102,12 +103,14 @@ void WriteSide::drop(error_code cause, bool keep_completed) {
         completed_ = sent_;
     queue_.truncate(static_cast<std::size_t>(completed_ - sent_));
     end_direct(0);
-    for (auto& pending : pending_)
+    queued_ = completed_;
+    if (!rare_)
+        return;
+    for (auto& pending : rare_->pending)
         if (pending.direct || pending.end > completed_) {
             pending.failure = cause;
             pending.size = 0;
         }
-    queued_ = completed_;
 }
 
 void WriteSide::set_watermarks(std::size_t low, std::size_t high,
@@ -118,50 +121,50 @@ void WriteSide::set_watermarks(std::size_t low, std::size_t high,
                                     "; low must not be above high");
     low_ = low;
     complete_if_low();
-    watermarks_.reset(callback ? new Watermarks{high, std::move(callback)} : nullptr);
+    rare().watermarks.reset(callback ? new Watermarks{high, std::move(callback)} : nullptr);
 }
 
 void WriteSide::tell_crossing() {
-    watermarks_->above = !watermarks_->above;
-    auto const callback = watermarks_->callback; // it may set others
-    callback(watermarks_->above);
+    auto& marks = *rare_->watermarks;
+    marks.above = !marks.above;
+    auto const callback = marks.callback; // it may set others
+    callback(marks.above);
 }
 
 // A wait asked for late stands before those of later writes, one that failed before all.
 WriteSide::Pending const* WriteSide::add(Pending pending) {
-    auto before = pending_.end();
-    while (before != pending_.begin() && !std::prev(before)->failure &&
+    auto& list = rare().pending;
+    auto before = list.end();
+    while (before != list.begin() && !std::prev(before)->failure &&
            (pending.failure || std::prev(before)->end > pending.end))
         --before;
-    return &*pending_.insert(before, std::move(pending));
+    return &*list.insert(before, std::move(pending));
 }
 
 // Later bytes must not overtake: what the caller's memory still holds is queued first.
-void WriteSide::copy_direct() {
-    if (!direct_ || direct_->size == 0)
-        return;
-    for (std::size_t i = 0; i != direct_->count; ++i)
-        queue_.append(std::string_view(static_cast<char const*>(direct_->buffers[i].data()),
-                                       direct_->buffers[i].size()));
-    queued_ += direct_->size;
-    for (auto& pending : pending_)
+void WriteSide::queue_direct() {
+    auto& [list, count, size] = *rare_->direct;
+    for (auto const& buffer : std::span(list).first(count))
+        queue_.append(std::string_view(static_cast<char const*>(buffer.data()), buffer.size()));
+    queued_ += size;
+    for (auto& pending : rare_->pending)
         if (std::exchange(pending.direct, false)) {
-            pending.size = direct_->size;
+            pending.size = size;
             pending.end = queued_;
         }
-    direct_->count = direct_->size = 0;
+    count = size = 0;
 }
 
 // The caller's memory is free again, after `taken` bytes of it were sent.
 void WriteSide::end_direct(std::size_t taken) noexcept {
-    if (!direct_ || direct_->size == 0)
+    if (direct_size() == 0)
         return;
-    direct_->count = direct_->size = 0;
+    rare_->direct->count = rare_->direct->size = 0;
     queued_ += taken;
     sent_ += taken;
     completed_ = std::max(completed_, sent_);
     if (taken != 0)
-        for (auto& pending : pending_)
+        for (auto& pending : rare_->pending)
             if (std::exchange(pending.direct, false)) {
                 pending.size = taken;
                 pending.end = sent_;

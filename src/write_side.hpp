@@ -38,7 +38,8 @@ public:
             failure = error::buffer_full;
             return queued_;
         }
-        copy_direct();
+        if (direct_size() != 0)
+            queue_direct();
         queued_ += data.size();
         queue_.append(std::forward<Data>(data));
         complete_if_low();
@@ -49,6 +50,13 @@ public:
     /// result names it for cancel(); null if there is nothing to cancel, because it is due.
     Pending const* wait(std::uint64_t end, error_code failure, bool connected,
                         VoidCompletion&& handler);
+    /// The same if it is due at once and nobody is before it: takes `handler` and returns true.
+    bool wait_complete(std::uint64_t end, VoidCompletion& handler) noexcept {
+        if (!is_complete(end) || waiting())
+            return false;
+        due_ = std::move(handler);
+        return true;
+    }
     /// Queues a copy of short data; sends long data from the caller's memory, if no other is being
     /// so sent.
     Pending const* append_some(std::span<asio::const_buffer const> buffers,
@@ -58,9 +66,9 @@ public:
     void cancel(Pending const* wait, bool connected);
 
     bool empty() const noexcept { return size() == 0; }
-    std::size_t size() const noexcept { return queue_.size() + (direct_ ? direct_->size : 0); }
+    std::size_t size() const noexcept { return queue_.size() + direct_size(); }
     std::uint64_t sent() const noexcept { return sent_; }
-    bool waiting() const noexcept { return due_ || !pending_.empty(); }
+    bool waiting() const noexcept { return due_ || (rare_ && !rare_->pending.empty()); }
     bool is_complete(std::uint64_t end) const noexcept { return end <= completed_; }
 
     /// The next bytes to send; returns how many buffers were filled.
@@ -73,7 +81,7 @@ public:
 
     /// True if the first in the order of the writes can be completed.
     bool due(bool connected) const noexcept {
-        return due_ || (!pending_.empty() && due(pending_.front(), connected));
+        return due_ || (waiting() && due(rare_->pending.front(), connected));
     }
     void complete();
 
@@ -81,25 +89,30 @@ public:
     /// for the rest.
     void drop(error_code cause, bool keep_completed);
     /// Gives up all handlers without calling them.
-    auto forget() noexcept { return std::pair(std::exchange(pending_, {}), std::move(due_)); }
+    auto forget() noexcept { return std::pair(std::move(rare_), std::move(due_)); }
 
     void set_watermarks(std::size_t low, std::size_t high, std::function<void(bool)> callback);
     /// True if the size has crossed a mark since the callback was last told.
     bool crossed() const noexcept {
-        return watermarks_ && (watermarks_->above ? size() <= low_ : size() > watermarks_->high);
+        if (!rare_ || !rare_->watermarks)
+            return false;
+        auto const& marks = *rare_->watermarks;
+        return marks.above ? size() <= low_ : size() > marks.high;
     }
     void tell_crossing();
-    auto take_watermarks() noexcept { return std::move(watermarks_); }
+    auto take_watermarks() noexcept {
+        return rare_ ? std::move(rare_->watermarks) : std::unique_ptr<Watermarks>();
+    }
 
 private:
     struct Pending {
         std::uint64_t end;  // due when this many bytes are complete
         std::size_t size;   // what a SizeCompletion is told
-        bool direct;        // its bytes are in direct_; not due before some were sent
+        bool direct;        // its bytes are Direct; not due before some were sent
         error_code failure; // due at once
         std::variant<VoidCompletion, SizeCompletion> handler;
     };
-    // Long data in the caller's memory; kept once it was needed.
+    // Long data in the caller's memory.
     struct Direct {
         Buffers buffers;
         std::size_t count = 0;
@@ -111,6 +124,21 @@ private:
         bool above = false; // what the callback was last told
     };
 
+    // What many streams never need; kept once it was.
+    struct Rare {
+        std::list<Pending, asio::recycling_allocator<Pending>> pending; // in their order
+        std::unique_ptr<Direct> direct;
+        std::unique_ptr<Watermarks> watermarks;
+    };
+
+    std::size_t direct_size() const noexcept {
+        return rare_ && rare_->direct ? rare_->direct->size : 0;
+    }
+    Rare& rare() {
+        if (!rare_)
+            rare_ = std::make_unique<Rare>();
+        return *rare_;
+    }
     void complete_if_low() noexcept {
         if (size() <= low_)
             completed_ = queued_;
@@ -119,7 +147,7 @@ private:
         return pending.failure || (connected && !pending.direct && pending.end <= completed_);
     }
     Pending const* add(Pending pending);
-    void copy_direct();
+    void queue_direct();
     void end_direct(std::size_t taken) noexcept;
 
     std::size_t max_;
@@ -129,9 +157,7 @@ private:
     std::uint64_t sent_ = 0;
     WriteQueue queue_;
     VoidCompletion due_; // of a write that is complete already: the usual one, kept without a node
-    std::list<Pending, asio::recycling_allocator<Pending>> pending_;
-    std::unique_ptr<Direct> direct_;
-    std::unique_ptr<Watermarks> watermarks_;
+    std::unique_ptr<Rare> rare_;
 };
 
 } // namespace tornado::detail

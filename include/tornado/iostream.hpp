@@ -264,7 +264,7 @@ private:
     void start_read_into(asio::mutable_buffer buffer, bool partial, detail::SizeCompletion&&);
     WriteOperation start_write(std::string&& data);
     WriteOperation start_write(std::string_view data);
-    void start_wait_written(std::uint64_t end, error_code failure, detail::VoidCompletion&&);
+    void start_wait_written(std::uint64_t end, error_code const& failure, detail::VoidCompletion&&);
     void start_write_some(asio::const_buffer const* buffers, std::size_t count,
                           detail::SizeCompletion&&);
 

@@ -67,7 +67,9 @@ BOOST_AUTO_TEST_CASE(a_string_given_back_keeps_its_capacity_and_not_its_bytes) {
 BOOST_AUTO_TEST_CASE(strings_too_small_or_too_large_are_not_kept) {
     std::thread([] {
         give_string(std::string(3, 'x'));
-        give_string(std::string(block_size + 1, 'x'));
+        std::string large(block_size + 1, 'x');
+        give_string(std::move(large));
+        BOOST_TEST(large.capacity() == std::string().capacity()); // it is freed at once
         BOOST_TEST(take_string().capacity() == std::string().capacity());
         give_string(std::string(block_size, 'x'));
         BOOST_TEST(take_string().capacity() == block_size);

@@ -38,24 +38,23 @@ public:
     /// `executor`: where the operation completes.
     template <class Handler>
     requires(!std::is_same_v<std::remove_cvref_t<Handler>, Completion>)
-        Completion(Handler&& handler, asio::any_io_executor const& executor)
-        : slot_(asio::get_associated_cancellation_slot(handler)) {
+        Completion(Handler&& handler, asio::any_io_executor const& executor) {
         using Held = std::decay_t<Handler>;
+        auto const slot = asio::associated_cancellation_slot<Held, None>::get(handler, None());
         auto const allocator = own_or_recycling(asio::get_associated_allocator(handler));
         if constexpr (std::is_same_v<asio::associated_executor_t<Held, None>, None>) {
-            hold<Held>(allocator, std::forward<Handler>(handler));
+            hold<Held>(slot, allocator, std::forward<Handler>(handler));
         } else {
             auto own = asio::get_associated_executor(handler, executor);
             if (is_same(own, executor))
-                hold<Held>(allocator, std::forward<Handler>(handler));
+                hold<Held>(slot, allocator, std::forward<Handler>(handler));
             else
-                hold<Elsewhere<Held, decltype(own)>>(allocator, asio::make_work_guard(own),
+                hold<Elsewhere<Held, decltype(own)>>(slot, allocator, asio::make_work_guard(own),
                                                      std::forward<Handler>(handler));
         }
     }
 
-    Completion(Completion&& other) noexcept
-        : methods_(std::exchange(other.methods_, nullptr)), slot_(other.slot_) {
+    Completion(Completion&& other) noexcept : methods_(std::exchange(other.methods_, nullptr)) {
         if (methods_)
             methods_->relocate(other.storage_, storage_);
     }
@@ -79,14 +78,14 @@ public:
     }
 
     /// Where a cancellation comes from.
-    asio::cancellation_slot slot() const noexcept { return slot_; }
+    asio::cancellation_slot slot() const noexcept {
+        return methods_ && methods_->slot ? methods_->slot(storage_) : asio::cancellation_slot();
+    }
 
     /// Completes: to be called from the executor, outside the initiating function. What was held is
     /// released before the handler runs, so that the handler may start the next operation in the
     /// same place.
     void operator()(error_code const& ec, Results... results) {
-        if (slot_.is_connected())
-            slot_.clear();
         std::exchange(methods_, nullptr)->call(storage_, ec, std::move(results)...);
     }
 
@@ -105,6 +104,24 @@ private:
         void (*call)(std::byte*, error_code const&, Results&&...);
         void (*relocate)(std::byte* from, std::byte* to) noexcept;
         void (*destroy)(std::byte*) noexcept;
+        asio::cancellation_slot (*slot)(std::byte const*) noexcept; // null if there is none
+    };
+
+    // One that may be cancelled.
+    template <class Held>
+    struct Slotted {
+        template <class... Parts>
+        explicit Slotted(asio::cancellation_slot s, Parts&&... parts)
+            : slot(s), held{std::forward<Parts>(parts)...} {}
+
+        void operator()(error_code const& ec, Results&&... results) {
+            if (slot.is_connected())
+                slot.clear();
+            std::move(held)(ec, std::move(results)...);
+        }
+
+        asio::cancellation_slot slot;
+        Held held;
     };
 
     // A handler that runs on another executor.
@@ -186,14 +203,33 @@ private:
         return {};
     }
 
-    template <class Held, class Allocator, class... Parts>
-    void hold(Allocator const& allocator, Parts&&... parts) {
-        if constexpr (sizeof(Held) <= room && alignof(Held) <= alignof(void*) &&
-                      std::is_nothrow_move_constructible_v<Held>)
+    // Most handlers have no slot, and pay nothing for it.
+    template <class Held, class Slot, class Allocator, class... Parts>
+    void hold(Slot const& slot, Allocator const& allocator, Parts&&... parts) {
+        constexpr bool slotted = !std::is_same_v<Slot, None>;
+        constexpr bool fits = sizeof(Held) + (slotted ? sizeof slot : 0) <= room &&
+                              alignof(Held) <= alignof(void*) &&
+                              std::is_nothrow_move_constructible_v<Held>;
+        if constexpr (slotted && fits)
+            keep<Slotted<Held>>(slot, std::forward<Parts>(parts)...);
+        else if constexpr (slotted)
+            keep<Slotted<Apart<Held, Allocator>>>(slot, allocator, std::forward<Parts>(parts)...);
+        else if constexpr (fits)
             keep<Held>(std::forward<Parts>(parts)...);
         else
             keep<Apart<Held, Allocator>>(allocator, std::forward<Parts>(parts)...);
     }
+
+    template <class T>
+    struct SlotOf {
+        static constexpr asio::cancellation_slot (*get)(std::byte const*) noexcept = nullptr;
+    };
+    template <class T>
+    struct SlotOf<Slotted<T>> {
+        static asio::cancellation_slot get(std::byte const* storage) noexcept {
+            return std::launder(reinterpret_cast<Slotted<T> const*>(storage))->slot;
+        }
+    };
 
     template <class Held, class... Parts>
     void keep(Parts&&... parts) {
@@ -211,14 +247,14 @@ private:
             },
             [](std::byte* storage) noexcept {
                 std::launder(reinterpret_cast<Held*>(storage))->~Held();
-            }};
+            },
+            SlotOf<Held>::get};
         static_assert(sizeof(Held) <= room && alignof(Held) <= alignof(void*));
         ::new (static_cast<void*>(storage_)) Held{std::forward<Parts>(parts)...};
         methods_ = &methods;
     }
 
     Methods const* methods_ = nullptr;
-    asio::cancellation_slot slot_;
     alignas(void*) std::byte storage_[room];
 };
 
