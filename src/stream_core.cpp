@@ -461,6 +461,8 @@ bool StreamCore::receive() {
     auto const n = transport_->read_some(room, ec);
     readable_ = !ec && n == asio::buffer_size(room);
     received_ += n;
+    if (std::exchange(looking_, false))
+        quick_ = n != 0;
     if (n != 0) {
         silence_ = 0;
         in_.commit(n);
@@ -501,10 +503,20 @@ void StreamCore::arm() {
                                   : !ended_ && in_.wants_input();
     if (!input || waiting_read_)
         return;
-    if (readable_)
+    if (readable_ || (!pending && looks_again()))
         return schedule();
     waiting_read_ = true;
     transport_->async_wait(Direction::read, shared_from_this());
+}
+
+// A wait costs a call of its own. A peer that answers at once needs none: what it has sent is there
+// when the others have had their turns. Whether it does, the last look has told; now and then one
+// is tried.
+bool StreamCore::looks_again() noexcept {
+    constexpr unsigned period = 16;
+    looking_ = in_.pending() && (quick_ || ++waits_ % period == 0);
+    readable_ = readable_ || looking_;
+    return looking_;
 }
 
 // ---- Ends

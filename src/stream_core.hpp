@@ -163,6 +163,7 @@ private:
     bool receive();
     bool receive_and_discard();
     void arm();
+    bool looks_again() noexcept;
 
     template <class Result>
     bool may_read(Completion<Result>& handler) {
@@ -229,6 +230,9 @@ private:
     bool ended_ = false;          // nothing more will be received
     bool end_wanted_ = false;     // the write side is to end after the queue
     bool end_sent_ = false;
+    bool looking_ = false;        // the next receive is a look again
+    bool quick_ = false;          // the last look was worth it
+    unsigned char waits_ = 0;
     unsigned char silence_ = 0;
 };
 

@@ -45,6 +45,7 @@ public:
     std::size_t calls = 0;          ///< of all kinds that can fail
     std::size_t reads = 0;          ///< attempts
     std::size_t writes = 0;         ///< attempts
+    std::size_t waits_begun = 0;    ///< in either direction
     std::size_t largest_room = 0;   ///< the most that one attempt offered to receive
     bool ended = false;             ///< shutdown_write was called
     bool open = true;
@@ -169,6 +170,7 @@ public:
     }
 
     void async_wait(detail::Direction direction, std::shared_ptr<detail::Waiter> waiter) override {
+        ++wire_->waits_begun;
         auto& wait = wire_->slot(direction);
         wait.emplace(std::move(waiter), direction);
         error_code ec;

@@ -7,11 +7,13 @@
 #include "support/scripted_stream.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <array>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -1183,6 +1185,44 @@ BOOST_AUTO_TEST_CASE(a_write_that_was_refused_does_not_keep_the_stream) {
     io.stream.reset();
     io.run();
     BOOST_TEST(alive.expired());
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_answers_at_once_is_not_waited_for) {
+    constexpr std::size_t rounds = 200;
+    Scripted io;
+    std::size_t round = 0;
+    std::function<void()> ask = [&] {
+        io.stream->read_until("\n", [&](error_code ec, std::string const&) {
+            BOOST_TEST(!ec);
+            if (++round == rounds)
+                return;
+            ask();
+            io.stream->write("again\n");
+            asio::post(io.context, [&] { io.wire->arrive("at once\n"); });
+        });
+    };
+    ask();
+    io.wire->arrive("first\n");
+    io.run_until([&] { return round == rounds; });
+    BOOST_TEST(io.wire->waits_begun < 20u);
+    BOOST_TEST(io.wire->reads < rounds + 20);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_takes_its_time_is_seldom_looked_at_in_vain) {
+    constexpr std::size_t rounds = 200;
+    Scripted io;
+    for (std::size_t round = 0; round != rounds; ++round) {
+        Events events;
+        io.stream->read_until("\n", events.on("read"));
+        io.poll();
+        io.wire->arrive("later\n");
+        io.poll();
+        BOOST_TEST(events.take() == "read:later\n");
+    }
+    BOOST_TEST(io.wire->reads < rounds + rounds / 8);
+    auto const reads = io.wire->reads;
+    io.poll(); // nobody asks: nobody looks
+    BOOST_TEST(io.wire->reads == reads);
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_never_connects_goes_with_its_last_reference) {
