@@ -290,7 +290,7 @@ bool TlsTransport::lacks_server_name() const {
 
 void TlsTransport::flush(error_code& ec) {
     ec = {};
-    std::array<asio::const_buffer, 16> buffers;
+    std::array<asio::const_buffer, 4> buffers; // a turn's records are mostly one
     while (!sealed_.empty()) {
         auto const gathered =
             std::span(buffers).first(sealed_.gather(std::span<asio::const_buffer>(buffers)));
