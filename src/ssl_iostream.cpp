@@ -7,6 +7,7 @@
 #include "stream_socket.hpp"
 #include "tls_transport.hpp"
 
+#include <boost/asio/error.hpp>
 #include <openssl/ssl.h>
 
 #include <stdexcept>
@@ -42,11 +43,19 @@ std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
     return core;
 }
 
-// For a stream that has given its own away.
-std::shared_ptr<detail::StreamCore> make_closed_core(asio::any_io_executor const& executor) {
-    auto const core = std::make_shared<detail::StreamCore>(
-        std::make_unique<detail::SocketTransport>(IOStream::socket_type(executor)), StreamOptions(),
-        false);
+// For a stream that has given its own away; of TLS if it is an SSLIOStream, which may be asked
+// about that.
+std::shared_ptr<detail::StreamCore> make_closed_core(asio::any_io_executor const& executor,
+                                                     Context tls) {
+    std::unique_ptr<detail::Transport> transport =
+        std::make_unique<detail::SocketTransport>(IOStream::socket_type(executor));
+    if (tls) {
+        auto over = make_transport(std::move(tls), true, {});
+        over->lay_over(std::move(transport));
+        transport = std::move(over);
+    }
+    auto const core =
+        std::make_shared<detail::StreamCore>(std::move(transport), StreamOptions(), false);
     core->close({});
     return core;
 }
@@ -57,10 +66,11 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
                          detail::StartTlsCompletion&& handler) {
     if (!core().is_idle())
         return handler.post(get_executor(), error::not_idle, nullptr);
-    auto transport = make_transport(std::move(context), server_side, server_hostname);
+    auto transport = make_transport(context, server_side, server_hostname);
     auto const self = weak_from_this().lock(); // outlives this call
     auto const body = core().shared_from_this();
-    auto const empty = make_closed_core(get_executor());
+    bool const is_tls = dynamic_cast<SSLIOStream const*>(this) != nullptr;
+    auto const empty = make_closed_core(get_executor(), is_tls ? context : nullptr);
     body->establish_over([&](std::unique_ptr<detail::Transport> lower, std::string const& unsent) {
         transport->lay_over(std::move(lower), unsent);
         return std::move(transport);
@@ -100,12 +110,15 @@ void SSLIOStream::expect_server(std::string const& hostname) {
 }
 
 void SSLIOStream::start_wait_for_handshake(detail::VoidCompletion&& handler) {
-    if (auto const ec = core().cannot_wait())
+    auto ec = core().cannot_wait();
+    if (!ec && !core().connects())
+        ec = asio::error::not_connected;
+    if (ec)
         return handler.post(get_executor(), ec);
     auto const slot = handler.slot();
-    core().wait_established(
-        [handler = std::move(handler)](error_code ec, auto const&) mutable { handler(ec); }, slot,
-        false);
+    core().wait_established([handler = std::move(handler)](
+                                error_code failure, auto const&) mutable { handler(failure); },
+                            slot, false);
 }
 
 std::string SSLIOStream::alpn() const {

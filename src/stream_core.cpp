@@ -205,6 +205,8 @@ void StreamCore::close_after_flush(clock::duration deadline) {
 }
 
 void StreamCore::shutdown_write() {
+    if (closed())
+        return;
     end_wanted_ = true;
     schedule();
 }
@@ -425,7 +427,7 @@ bool StreamCore::send() {
         shut(ec, false);
         abandon();
     }
-    if (state_ == State::closed && !unsent())
+    if (state_ == State::closed && !unsent() && !end_wanted_)
         free_descriptor();
     return true;
 }
@@ -484,8 +486,11 @@ bool StreamCore::receive_and_discard() {
     received_ += n;
     if (n != 0)
         silence_ = 0;
-    if (ec && ec != asio::error::would_block)
+    if (ec && ec != asio::error::would_block) {
         shut({}, false);
+        if (!freed_) // it lingered
+            free_descriptor();
+    }
     return true;
 }
 
@@ -499,7 +504,7 @@ void StreamCore::arm() {
         transport_->async_wait(Direction::write, shared_from_this());
     }
     bool const input = pending    ? awaited_ == Direction::read
-                       : closed() ? state_ == State::flushing && end_sent_
+                       : closed() ? end_wanted_ && end_sent_
                                   : !ended_ && in_.wants_input();
     if (!input || waiting_read_)
         return;
@@ -557,7 +562,9 @@ void StreamCore::shut(error_code cause, bool keep_completed) {
     bool const keep = keep_completed && established();
     out_.drop(close_error(), keep);
     held_ = held_ && keep;
-    if (!unsent())
+    end_wanted_ = keep && !freed_ && transport_->must_linger();
+    ended_ = !end_wanted_;
+    if (!unsent() && !end_wanted_)
         free_descriptor();
     else
         start_deadline(linger);
@@ -590,6 +597,7 @@ void StreamCore::expire() {
 void StreamCore::abandon() {
     out_.drop(close_error(), false);
     held_ = false;
+    end_wanted_ = false;
 }
 
 } // namespace tornado::detail

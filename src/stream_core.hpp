@@ -114,6 +114,8 @@ public:
 
     bool closed() const noexcept { return state_ != State::open; }
     bool established() const noexcept { return connected_ == Connected::yes; }
+    /// Established, or on the way there.
+    bool connects() const noexcept { return connected_ != Connected::no; }
     /// Established, nothing pending, nothing unread.
     bool is_idle() const noexcept {
         return !closed() && established() && !has_operations() && in_.empty() && !end_wanted_;

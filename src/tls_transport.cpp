@@ -14,10 +14,17 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 namespace tornado::detail {
 
 namespace {
+
+// Received in one call without data in it: records such as key updates could go on for ever.
+constexpr std::size_t most_barren = 48 * 1024;
+// What a peer may have asked for, by key updates, and not taken. Writes hold back a block.
+constexpr std::size_t most_unsent = 4 * block_size;
 
 // The bytes behind the first `skip`, a block of them at most: copied side by side, because each
 // record costs, unless one buffer holds them.
@@ -72,12 +79,17 @@ private:
         auto& self = *static_cast<TlsTransport*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
         *n = 0;
+        if (self.established_ && self.sealed_.size() > most_unsent) {
+            self.lower_error_ = asio::error::no_buffer_space;
+            return 0;
+        }
         // One that came up short has said that there is no more: not asked again.
         if (!self.drained_) {
             asio::mutable_buffer const room(to, size);
             self.lower_error_ = {};
             *n = self.lower_->read_some({&room, 1}, self.lower_error_);
-            self.drained_ = *n < size;
+            self.barren_ += *n;
+            self.drained_ = *n < size || self.barren_ > most_barren;
         }
         if (*n != 0)
             return 1;
@@ -138,7 +150,7 @@ std::size_t TlsTransport::read_some(std::span<asio::mutable_buffer const> buffer
         return 0;
     }
     std::size_t total = 0;
-    drained_ = false;
+    begin_receiving();
     for (auto const& buffer : buffers)
         for (std::size_t filled = 0; filled != buffer.size();) {
             std::size_t n = 0;
@@ -164,6 +176,7 @@ std::size_t TlsTransport::read_some(std::span<asio::mutable_buffer const> buffer
             }
             filled += n;
             total += n;
+            barren_ -= std::min(barren_, n);
         }
     return total;
 }
@@ -213,7 +226,7 @@ Direction TlsTransport::establish(error_code& ec) {
         ec = error::server_name_required;
         return Direction::none;
     }
-    drained_ = false;
+    begin_receiving();
     error_code ended;
     if (!established_) {
         clear_errors();
@@ -239,6 +252,14 @@ void TlsTransport::shutdown_write(error_code& ec) {
     flush(ec);
     if (!ec)
         lower_->shutdown_write(ec);
+}
+
+// A server of TLS 1.3 sends its tickets when the handshake is over for the client.
+bool TlsTransport::must_linger() noexcept {
+    int unacknowledged = 0;
+    return established_ && !failed_ && SSL_is_server(tls_.get()) == 0 &&
+           SSL_version(tls_.get()) >= TLS1_3_VERSION &&
+           ::ioctl(lower_->native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged != 0;
 }
 
 void TlsTransport::close() noexcept {
@@ -291,11 +312,12 @@ bool TlsTransport::lacks_server_name() const {
 void TlsTransport::flush(error_code& ec) {
     ec = {};
     std::array<asio::const_buffer, 4> buffers; // a turn's records are mostly one
-    while (!sealed_.empty()) {
+    while (!sealed_.empty() || held_below_) {
         auto const gathered =
             std::span(buffers).first(sealed_.gather(std::span<asio::const_buffer>(buffers)));
         auto const n = lower_->write_some(gathered, ec);
         sealed_.consume(n);
+        held_below_ = ec == asio::error::would_block && (held_below_ || n != 0);
         if (!ec && n != asio::buffer_size(gathered))
             ec = asio::error::would_block;
         if (ec)

@@ -43,6 +43,7 @@ public:
     Direction establish(error_code& ec) override;
     Direction connect(Endpoint const& peer, error_code& ec) override;
     void shutdown_write(error_code& ec) override;
+    bool must_linger() noexcept override;
     void close() noexcept override;
     int release(error_code& ec) override;
 
@@ -52,6 +53,10 @@ private:
         void operator()(ssl_st* tls) const noexcept;
     };
 
+    void begin_receiving() noexcept {
+        drained_ = false;
+        barren_ = 0;
+    }
     error_code failure(int result);
     error_code tls_error() const;
     bool lacks_server_name() const;
@@ -64,11 +69,13 @@ private:
     WriteQueue sealed_;        // for the lower transport
     error_code lower_error_;   // of its last read
     error_code end_;           // of the bytes received; every read has it from here on
+    std::size_t barren_ = 0;   // received in this call, beyond the data in it
     bool connecting_ = false;  // the lower transport
     bool established_ = false; // the handshake is over
-    bool drained_ = false;     // the lower transport has no more bytes now
-    bool failed_ = false;      // the records make no more sense
-    bool named_ = false;       // set_server_name was called
+    bool drained_ = false; // the lower transport has no more bytes now, or this call has had enough
+    bool held_below_ = false; // the lower transport, TLS too, holds back some of what it took
+    bool failed_ = false;     // the records make no more sense
+    bool named_ = false;      // set_server_name was called
 };
 
 } // namespace tornado::detail

@@ -85,6 +85,9 @@ public:
     /// No more bytes will be written; what was written reaches the peer, then end of stream.
     /// `would_block`: as write_some, and to be called again after that.
     virtual void shutdown_write(error_code& ec) = 0;
+    /// Whether a close now would answer bytes that are on their way here by a reset, before the
+    /// peer has all of ours: then its end is to be waited for first.
+    virtual bool must_linger() noexcept { return false; }
     /// Ends pending waits with operation_aborted and frees the descriptor.
     virtual void close() noexcept = 0;
     /// Ends pending waits likewise, and gives the open descriptor away.

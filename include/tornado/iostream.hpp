@@ -394,9 +394,10 @@ public:
     ~SSLIOStream() override;
 
     /// Completes when the handshake is over, at once if it is already (T136). Completion:
-    /// `void(error_code)`. Errors: what the handshake failed with; `already_waiting` while another
-    /// wait, a connect() or a start_tls() is pending. Cancelling it ends the wait and leaves the
-    /// handshake alone. Tornado: SSLIOStream.wait_for_handshake.
+    /// `void(error_code)`. Errors: what the handshake failed with; `not_connected` before
+    /// connect(); `already_waiting` while another wait, a connect() or a start_tls() is pending.
+    /// Cancelling it ends the wait and leaves the handshake alone. Tornado:
+    /// SSLIOStream.wait_for_handshake.
     template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
     auto wait_for_handshake(Token&& token = asio::deferred_t());
 

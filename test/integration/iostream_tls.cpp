@@ -364,6 +364,59 @@ BOOST_AUTO_TEST_CASE(T136_wait_for_handshake) {
     BOOST_TEST(events.take() == "5!closed");
 }
 
+BOOST_AUTO_TEST_CASE(T130_tls_in_tls_leaves_a_closed_tls_stream) {
+    StreamPair<TlsKind> io;
+    auto const old = std::static_pointer_cast<SSLIOStream>(io.far);
+    SSLIOStreamPtr client;
+    SSLIOStreamPtr server;
+    io.far->start_tls(true, server_context(), "",
+                      [&](error_code, SSLIOStreamPtr made) { server = std::move(made); });
+    io.near->start_tls(false, client_context(), "localhost",
+                       [&](error_code, SSLIOStreamPtr made) { client = std::move(made); });
+    BOOST_TEST(old->alpn().empty());
+    BOOST_TEST(old->cipher().empty());
+    BOOST_TEST(!old->peer_certificate());
+    BOOST_TEST(old->closed());
+    io.run_until([&] { return client && server; });
+    std::string const text(3'000'000, 'x'); // more than the kernel takes
+    server->write(std::string(text));
+    io.poll();
+    io.run_test([&]() -> asio::awaitable<void> {
+        BOOST_TEST((co_await client->read_bytes(text.size()) == text));
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T101_a_servers_tickets_do_not_cut_off_what_a_closed_client_has_written) {
+    Io io;
+    auto [a, b] = tcp_sockets(io);
+    auto const client =
+        std::make_shared<SSLIOStream>(std::move(a), client_context(), false, "localhost");
+    auto const server = std::make_shared<SSLIOStream>(std::move(b), server_context(), true);
+    std::string const text(1'000'000, 'x'); // the kernel takes it, the peer's does not yet
+    client->wait_for_handshake([&](error_code) {
+        client->write(std::string(text), [&](error_code ec) {
+            BOOST_TEST(!ec);
+            client->close();
+        });
+    });
+    io.run_test([&]() -> asio::awaitable<void> {
+        BOOST_TEST((co_await server->read_until_close() == text));
+    });
+    BOOST_TEST(server->error() == asio::error::eof);
+    io.run(); // nothing is left of the client
+    BOOST_TEST(client->IOStream::native_handle() == -1);
+}
+
+BOOST_AUTO_TEST_CASE(T136_there_is_no_handshake_to_wait_for_before_connect) {
+    Io io;
+    Events events;
+    auto const stream = std::make_shared<SSLIOStream>(asio::ip::tcp::socket(io.context),
+                                                      client_context(), false, "localhost");
+    stream->wait_for_handshake(events.on("wait"));
+    io.run();
+    BOOST_TEST(events.take() == "wait!" + word(asio::error::not_connected));
+}
+
 BOOST_AUTO_TEST_CASE(T125_connect_with_tls) {
     Io io;
     asio::ip::tcp::acceptor acceptor(io.context, {asio::ip::address_v4::loopback(), 0});

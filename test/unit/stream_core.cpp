@@ -1187,6 +1187,22 @@ BOOST_AUTO_TEST_CASE(a_write_that_was_refused_does_not_keep_the_stream) {
     BOOST_TEST(alive.expired());
 }
 
+BOOST_AUTO_TEST_CASE(shutdown_write_on_a_closed_stream_that_still_sends_does_nothing) {
+    Scripted io;
+    io.wire->room = 0;
+    io.stream->write("last words\n");
+    io.stream->close();
+    io.stream->shutdown_write();
+    std::size_t handlers = 0;
+    while (handlers < 1000 && io.context.poll_one() != 0)
+        ++handlers;
+    BOOST_TEST(handlers < 10u); // nothing spins
+    io.wire->drain();
+    io.poll();
+    BOOST_TEST(io.wire->sent() == "last words\n");
+    BOOST_TEST(!io.wire->open);
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_that_answers_at_once_is_not_waited_for) {
     constexpr std::size_t rounds = 200;
     Scripted io;

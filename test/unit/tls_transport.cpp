@@ -146,6 +146,26 @@ std::ostream& operator<<(std::ostream& out, Shape const& shape) {
                << shape.slowness;
 }
 
+TlsTransport& tls_of(TlsStream& stream) {
+    return static_cast<TlsTransport&>(detail::StreamAccess::core(stream).transport());
+}
+
+/// The key updates that a client sends, `size` bytes of them and a little more.
+std::string key_updates(Cable& io, std::size_t size, int kind) {
+    auto& transport = tls_of(*io.client);
+    while (io.client_wire->sent().size() < size) {
+        for (int i = 0; i < 1000; ++i) {
+            SSL_key_update(transport.native_tls(), kind);
+            SSL_do_handshake(transport.native_tls());
+        }
+        error_code ec;
+        transport.write_some({}, ec);
+    }
+    auto all = io.client_wire->sent();
+    io.client_wire->sends.clear();
+    return all;
+}
+
 void converse(Cable& io, Events& client_events, Events& server_events) {
     asio::co_spawn(io.context, ask(*io.client, client_events), asio::detached);
     asio::co_spawn(io.context, answer(*io.server, server_events), asio::detached);
@@ -192,6 +212,49 @@ BOOST_AUTO_TEST_CASE(what_the_wire_does_not_take_is_sent_later) {
     }
     BOOST_TEST(events.take() == "read:" + std::string(1000, 'x'));
     BOOST_TEST(!io.server->writing());
+}
+
+BOOST_AUTO_TEST_CASE(what_tls_below_tls_holds_back_is_sent_later) {
+    Io io;
+    auto const wire = std::make_shared<Wire>(io.executor());
+    // A lower transport that takes all and holds the end of it back.
+    struct Holding final : detail::Transport {
+        ScriptedTransport over;
+        bool holds = true;
+        std::size_t calls = 0;
+        explicit Holding(std::shared_ptr<Wire> to) : over(std::move(to)) {}
+        asio::any_io_executor const& executor() noexcept override { return over.executor(); }
+        int native_handle() noexcept override { return -1; }
+        std::size_t read_some(std::span<asio::mutable_buffer const> to, error_code& ec) override {
+            return over.read_some(to, ec);
+        }
+        std::size_t write_some(std::span<asio::const_buffer const> from, error_code& ec) override {
+            ++calls;
+            ec = holds ? error_code(asio::error::would_block) : error_code();
+            return asio::buffer_size(from);
+        }
+        void async_wait(detail::Direction direction, std::shared_ptr<detail::Waiter> w) override {
+            over.async_wait(direction, std::move(w));
+        }
+        detail::Direction establish(error_code&) override { return detail::Direction::none; }
+        detail::Direction connect(Endpoint const&, error_code&) override {
+            return detail::Direction::none;
+        }
+        void shutdown_write(error_code&) override {}
+        void close() noexcept override {}
+        int release(error_code&) override { return -1; }
+    };
+    auto lower = std::make_unique<Holding>(wire);
+    auto& below = *lower;
+    TlsTransport transport(contexts().client, false, "localhost");
+    transport.lay_over(std::move(lower));
+    error_code ec;
+    BOOST_TEST((transport.establish(ec) == detail::Direction::write));
+    BOOST_TEST((transport.establish(ec) == detail::Direction::write));
+    below.holds = false;
+    auto const calls = below.calls;
+    BOOST_TEST((transport.establish(ec) == detail::Direction::read));
+    BOOST_TEST(below.calls == calls + 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_close_sends_what_the_transport_still_holds) {
@@ -339,13 +402,45 @@ BOOST_AUTO_TEST_CASE(there_is_no_renegotiation_whatever_the_context_says) {
     SSL_CTX_clear_options(lax->native_handle(), SSL_OP_NO_RENEGOTIATION);
     Cable io(lax);
     io.settle();
-    auto& transport = detail::StreamAccess::core(*io.client).transport();
-    BOOST_TEST(SSL_renegotiate(static_cast<TlsTransport&>(transport).native_tls()) == 0);
+    BOOST_TEST(SSL_renegotiate(tls_of(*io.client).native_tls()) == 0);
     Events events;
     io.server->read_until("\n", events.on("read"));
     io.client->write("still there?\n");
     io.settle();
     BOOST_TEST(events.take() == "read:still there?\n");
+}
+
+BOOST_AUTO_TEST_CASE(key_updates_without_end_leave_the_loop_to_others) {
+    Cable io;
+    io.settle();
+    Events events;
+    io.server->read_until("\n", events.on("read"));
+    auto const reads = io.server_wire->reads;
+    io.server_wire->arrive(key_updates(io, 400'000, SSL_KEY_UPDATE_NOT_REQUESTED));
+    io.context.restart();
+    BOOST_TEST(io.context.poll_one() == 1u);
+    BOOST_TEST(io.server_wire->waits(detail::Direction::read) == false); // there is more
+    BOOST_TEST(io.server_wire->reads - reads < 25u);
+    io.client->write("still there?\n");
+    io.settle();
+    BOOST_TEST(events.take() == "read:still there?\n");
+}
+
+BOOST_AUTO_TEST_CASE(key_updates_that_nobody_takes_end_the_stream) {
+    Cable io;
+    io.settle();
+    CapturedLog const log;
+    Events events;
+    io.server->read_until("\n", events.on("read"));
+    io.server_wire->room = 0;
+    for (int i = 0; i < 3; ++i) // more than the server may hold
+        io.server_wire->arrive(key_updates(io, 150'000, SSL_KEY_UPDATE_REQUESTED));
+    io.context.restart();
+    io.context.poll();
+    BOOST_TEST(events.take() == "read!" + word(asio::error::no_buffer_space));
+    BOOST_TEST(log.count("error on read: ") == 1);
+    BOOST_TEST(log.lines().size() == 1u);
+    BOOST_TEST(!io.server_wire->open);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_without_a_name_to_verify_is_refused) {
