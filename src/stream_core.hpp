@@ -232,8 +232,8 @@ private:
     bool ended_ = false;          // nothing more will be received
     bool end_wanted_ = false;     // the write side is to end after the queue
     bool end_sent_ = false;
-    bool looking_ = false;        // the next receive is a look again
-    bool quick_ = false;          // the last look was worth it
+    bool looking_ = false; // the next receive is a look again
+    bool quick_ = false;   // the last look was worth it
     unsigned char waits_ = 0;
     unsigned char silence_ = 0;
 };
