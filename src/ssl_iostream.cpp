@@ -18,7 +18,7 @@ namespace {
 
 using Context = std::shared_ptr<asio::ssl::context>;
 
-// For a peer that was let in and one that was asked to begin; TCPServer has an option of its own.
+// Where nobody names another.
 constexpr auto handshake_limit = std::chrono::seconds(60);
 
 std::unique_ptr<detail::TlsTransport> make_transport(Context context, bool server_side,
@@ -31,14 +31,15 @@ std::unique_ptr<detail::TlsTransport> make_transport(Context context, bool serve
 std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
                                               std::string const& server_hostname,
                                               IOStream::socket_type socket,
-                                              StreamOptions const& options) {
+                                              StreamOptions const& options,
+                                              BaseIOStream::clock::duration handshake_timeout) {
     bool const connected = detail::is_connected(socket);
     auto transport = make_transport(std::move(context), server_side, server_hostname);
     transport->lay_over(std::make_unique<detail::SocketTransport>(std::move(socket)));
     auto const core = std::make_shared<detail::StreamCore>(std::move(transport), options, false);
     if (connected) {
         core->establish();
-        core->limit_establishing(handshake_limit);
+        core->limit_establishing(handshake_timeout);
     }
     return core;
 }
@@ -89,16 +90,17 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
 
 SSLIOStream::SSLIOStream(socket_type socket, Context context, bool server_side,
                          std::string const& server_hostname, StreamOptions const& options)
-    : IOStream(
-          make_core(std::move(context), server_side, server_hostname, std::move(socket), options)) {
+    : IOStream(make_core(std::move(context), server_side, server_hostname, std::move(socket),
+                         options, handshake_limit)) {
     set_nodelay(true);
 }
 
 // The listener's TCP_NODELAY is inherited.
 SSLIOStream::SSLIOStream(asio::any_io_executor executor, Connection connection, Context context,
-                         StreamOptions const& options)
+                         StreamOptions const& options, clock::duration handshake_timeout)
     : IOStream(make_core(std::move(context), true, {},
-                         detail::adopt(std::move(executor), std::move(connection)), options)) {}
+                         detail::adopt(std::move(executor), std::move(connection)), options,
+                         handshake_timeout)) {}
 
 SSLIOStream::SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : IOStream(std::move(core)) {}

@@ -24,11 +24,6 @@ bool is_reset(error_code ec) noexcept {
            ec == asio::error::broken_pipe || ec == asio::error::timed_out;
 }
 
-// Reported by the system, or an end of stream: nothing that TLS has to say.
-bool is_systems(error_code ec) noexcept {
-    return ec.category() == boost::system::system_category() || ec == asio::error::eof;
-}
-
 template <class Callback, class... Args>
 void call_logged(char const* what, Callback&& callback, Args... args) {
     try {
@@ -46,6 +41,10 @@ void on_cancel(Slot slot, Cancel cancel) {
 }
 
 } // namespace
+
+bool is_tls_failure(error_code ec) noexcept {
+    return ec && ec.category() != boost::system::system_category() && ec != asio::error::eof;
+}
 
 StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const& options,
                        bool connected)
@@ -190,8 +189,7 @@ void StreamCore::set_close_callback(std::function<void()> callback) {
 }
 
 void StreamCore::close(error_code cause) {
-    while (unsent() && send()) { // as much as the kernel takes now (T101)
-    }
+    send_now(); // (T101)
     shut(cause, true);
 }
 
@@ -341,7 +339,7 @@ bool StreamCore::proceed() {
 void StreamCore::advance(Direction next, error_code ec) {
     awaited_ = next;
     if (ec) {
-        if (!is_systems(ec))
+        if (is_tls_failure(ec))
             log(Logger::general, LogLevel::warning,
                 "SSL Error on " + remote_address(transport_->native_handle()).to_string() + ": " +
                     ec.message());
@@ -430,6 +428,11 @@ bool StreamCore::send() {
     if (state_ == State::closed && !unsent() && !end_wanted_)
         free_descriptor();
     return true;
+}
+
+void StreamCore::send_now() {
+    while (unsent() && send()) {
+    }
 }
 
 bool StreamCore::send_end() {
@@ -557,7 +560,6 @@ void StreamCore::shut(error_code cause, bool keep_completed) {
         return;
     state_ = State::closed;
     error_ = cause;
-    ended_ = true;
     awaited_ = Direction::none;
     bool const keep = keep_completed && established();
     out_.drop(close_error(), keep);

@@ -16,6 +16,10 @@ namespace tornado::detail {
 
 class StreamCore;
 
+/// Why a stream could not be established: something that TLS has found wrong, of which the stream
+/// has written a line, rather than the system's word or an end.
+bool is_tls_failure(error_code ec) noexcept;
+
 /// Told once, when a stream's descriptor is free again.
 class StreamObserver {
 public:
@@ -30,9 +34,8 @@ protected:
 /// of one turn write leaves in one send, and a handler that starts the next read is served from the
 /// buffer without leaving the turn.
 ///
-///     open --close_after_flush--> flushing --all sent and the peer's end, or the deadline-->
-///     closed open --close, the peer's end, a
-///     failure-----------------------------------------------> closed
+///     open --close_after_flush--> flushing --all sent and the peer's end, or a deadline--> closed
+///     open --close, the peer's end, a failure--------------------------------------------> closed
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
 ///
@@ -160,6 +163,8 @@ private:
     void fail_read(ReadSide::Verdict verdict);
     bool finish_close();
     bool send();
+    /// As much as the kernel takes now.
+    void send_now();
     bool send_end();
     void tell_crossing();
     bool receive();
@@ -251,8 +256,7 @@ std::uint64_t StreamCore::write(Data&& data, error_code& failure) {
 
 template <class Wrap>
 void StreamCore::establish_over(Wrap wrap) {
-    while (!out_.empty() && send()) { // as much as the kernel takes now
-    }
+    send_now();
     transport_ = wrap(std::move(transport_), out_.take_unsent());
     establish();
 }

@@ -7,12 +7,12 @@
 #include "address.hpp"
 #include "connector.hpp"
 #include "ioloop_time.hpp"
+#include "stream_core.hpp"
 #include "stream_socket.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <cerrno>
@@ -32,12 +32,6 @@ constexpr auto head_start = std::chrono::milliseconds(300);
 std::string host_and_port(std::string const& host, std::uint16_t port) {
     auto const name = detail::printable(host);
     return (host.find(':') == host.npos ? name : '[' + name + ']') + ':' + std::to_string(port);
-}
-
-// What TLS finds wrong, the stream has said.
-bool is_logged(error_code ec) noexcept {
-    return ec.category() == asio::error::get_ssl_category() ||
-           ec.category() == certificate_category() || ec == error::server_name_required;
 }
 
 error_code last_error() noexcept {
@@ -226,7 +220,7 @@ void TCPClient::Connecting::secure(IOStream& stream, Address const& address) {
                          asio::bind_cancellation_slot(
                              cancel_.slot(), [self = shared_from_this()](
                                                  error_code ec, SSLIOStreamPtr const& secured) {
-                                 if (is_logged(ec))
+                                 if (detail::is_tls_failure(ec))
                                      self->end(ec);
                                  else if (ec)
                                      self->fail(ec);

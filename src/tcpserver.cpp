@@ -126,10 +126,8 @@ void TCPServer::Shared::stop() {
 IOStreamPtr TCPServer::Shared::make_stream(Connection connection) {
     if (!options_.ssl)
         return std::make_shared<IOStream>(executor_, std::move(connection), options_);
-    auto stream =
-        std::make_shared<SSLIOStream>(executor_, std::move(connection), options_.ssl, options_);
-    detail::StreamAccess::core(*stream).limit_establishing(options_.handshake_timeout);
-    return stream;
+    return std::make_shared<SSLIOStream>(executor_, std::move(connection), options_.ssl, options_,
+                                         options_.handshake_timeout);
 }
 
 void TCPServer::Shared::handle_connection(Connection connection, Address address) {

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 

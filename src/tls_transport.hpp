@@ -75,7 +75,7 @@ private:
     bool drained_ = false; // the lower transport has no more bytes now, or this call has had enough
     bool held_below_ = false; // the lower transport, TLS too, holds back some of what it took
     bool failed_ = false;     // the records make no more sense
-    bool named_ = false;      // set_server_name was called
+    bool named_ = false;      // expect_server was called
 };
 
 } // namespace tornado::detail

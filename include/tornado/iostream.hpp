@@ -388,9 +388,11 @@ public:
     SSLIOStream(socket_type socket, std::shared_ptr<asio::ssl::context> context,
                 bool server_side = false, std::string const& server_hostname = {},
                 StreamOptions const& options = {});
-    /// Takes an accepted connection onto `executor`, as a server.
+    /// Takes an accepted connection onto `executor`, as a server. A handshake that takes longer
+    /// than `handshake_timeout` closes it with `timed_out`.
     SSLIOStream(asio::any_io_executor executor, Connection connection,
-                std::shared_ptr<asio::ssl::context> context, StreamOptions const& options = {});
+                std::shared_ptr<asio::ssl::context> context, StreamOptions const& options = {},
+                clock::duration handshake_timeout = std::chrono::seconds(60));
     ~SSLIOStream() override;
 
     /// Completes when the handshake is over, at once if it is already (T136). Completion:

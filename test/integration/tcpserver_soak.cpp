@@ -4,6 +4,7 @@
 
 #include "tornado/log.hpp"
 
+#include "support/descriptors.hpp"
 #include "support/host.hpp"
 #include "support/tls.hpp"
 
@@ -13,8 +14,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
-#include <filesystem>
-#include <iterator>
 #include <malloc.h>
 #include <memory>
 #include <stdexcept>
@@ -30,11 +29,6 @@ namespace {
 int connections() {
     char const* const text = std::getenv("TORNADO_SOAK");
     return text ? std::atoi(text) : 600;
-}
-
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
 }
 
 std::size_t heap_in_use() {

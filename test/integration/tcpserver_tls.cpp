@@ -3,6 +3,7 @@
 #include "tornado/tcpserver.hpp"
 
 #include "support/captured_log.hpp"
+#include "support/descriptors.hpp"
 #include "support/host.hpp"
 #include "support/tls.hpp"
 
@@ -10,8 +11,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <filesystem>
-#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -21,11 +20,6 @@ using namespace tornado;
 using namespace tornado::test;
 
 namespace {
-
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
-}
 
 asio::awaitable<void> echo(IOStreamPtr stream, Address) {
     for (;;)

@@ -2,6 +2,8 @@
 // Listening sockets: bound to ports and paths, adopted, refused.
 #include "tornado/netutil.hpp"
 
+#include "support/descriptors.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 using namespace tornado;
+using test::open_descriptors;
 using std::string_literals::operator""s;
 namespace fs = std::filesystem;
 
@@ -39,10 +41,6 @@ int option(int fd, int level, int name) {
     socklen_t size = sizeof value;
     ::getsockopt(fd, level, name, &value, &size);
     return value;
-}
-
-auto open_descriptors() {
-    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
 }
 
 /// What an exception of type `E` says; empty when there is none.
