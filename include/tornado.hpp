@@ -2,10 +2,13 @@
 // Everything in one include.
 #pragma once
 
+#include "tornado/address.hpp"
 #include "tornado/error.hpp"
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
+#include "tornado/resolver.hpp"
+#include "tornado/ssl_options.hpp"
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"

@@ -2,6 +2,8 @@
 // Error codes of the library, and the one condition that says "the stream is gone".
 #pragma once
 
+#include "tornado/detail/export.hpp"
+
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -43,15 +45,15 @@ enum class errc {
 };
 
 /// The category of `error`.
-boost::system::error_category const& error_category() noexcept;
+TORNADO_ASIO_EXPORT boost::system::error_category const& error_category() noexcept;
 /// Of a TLS peer's certificate that was not accepted; values are OpenSSL's `X509_V_ERR_...`
 /// (X509_STORE_CTX_get_error(3)), messages say what is wrong with it (T131).
-boost::system::error_category const& certificate_category() noexcept;
+TORNADO_ASIO_EXPORT boost::system::error_category const& certificate_category() noexcept;
 /// The category of `errc`.
-boost::system::error_category const& condition_category() noexcept;
+TORNADO_ASIO_EXPORT boost::system::error_category const& condition_category() noexcept;
 
-error_code make_error_code(error e) noexcept;
-boost::system::error_condition make_error_condition(errc e) noexcept;
+TORNADO_ASIO_EXPORT error_code make_error_code(error e) noexcept;
+TORNADO_ASIO_EXPORT boost::system::error_condition make_error_condition(errc e) noexcept;
 
 } // namespace tornado
 

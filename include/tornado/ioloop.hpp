@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tornado/detail/callback.hpp"
+#include "tornado/detail/export.hpp"
 #include "tornado/detail/loop_calls.hpp"
 #include "tornado/error.hpp"
 
@@ -64,7 +65,7 @@ private:
 ///
 /// A loop that is destroyed drops what is still pending. It may be destroyed inside its own
 /// callbacks: start() then returns.
-class IOLoop {
+class TORNADO_ASIO_EXPORT IOLoop {
 public:
     using clock = std::chrono::steady_clock;
     using executor_type = asio::io_context::executor_type;
@@ -292,7 +293,7 @@ private:
 /// impossible, and the next one is on the grid again (T048). A coroutine is not called again before
 /// it has ended (T053). An exception is reported as for any callback, and the schedule goes on
 /// (T054). May be destroyed inside its own callback.
-class PeriodicCallback {
+class TORNADO_ASIO_EXPORT PeriodicCallback {
 public:
     /// `jitter` spreads each interval by that fraction of the period, half of it before and half
     /// after (T050). Throws std::invalid_argument if `period` is not positive (T051).
@@ -325,6 +326,9 @@ private:
 namespace detail {
 
 struct InitiateInExecutor {
+    using executor_type = IOLoop::executor_type;
+    executor_type get_executor() const noexcept { return loop->get_executor(); }
+
     IOLoop* loop;
 
     template <class Handler, class F>

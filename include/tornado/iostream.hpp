@@ -2,9 +2,10 @@
 // IOStream: reads that say what they wait for, writes that share a send, and one close.
 #pragma once
 
+#include "tornado/address.hpp"
 #include "tornado/detail/completion.hpp"
+#include "tornado/detail/export.hpp"
 #include "tornado/error.hpp"
-#include "tornado/netutil.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -30,6 +31,7 @@ class context;
 
 namespace tornado {
 
+class AcceptedSocket;
 class IOLoop;
 class BaseIOStream;
 class IOStream;
@@ -85,7 +87,7 @@ Protocol make_protocol(int family) {
 ///
 ///     stream->write("220 ready\r\n");                // nobody waits
 ///     co_await stream->write(std::move(answer));     // waits, without a send of its own
-class WriteOperation {
+class TORNADO_ASIO_EXPORT WriteOperation {
 public:
     template <asio::completion_token_for<void(error_code)> Token>
     auto operator()(Token&& token) const;
@@ -117,7 +119,7 @@ private:
 ///
 /// A stream belongs to one thread at a time, the one that runs its executor. It may be destroyed at
 /// any moment there; when the last reference goes and nothing is in flight, it closes.
-class BaseIOStream : public std::enable_shared_from_this<BaseIOStream> {
+class TORNADO_ASIO_EXPORT BaseIOStream : public std::enable_shared_from_this<BaseIOStream> {
 public:
     using executor_type = asio::any_io_executor;
     using clock = std::chrono::steady_clock;
@@ -272,7 +274,7 @@ private:
 };
 
 /// A BaseIOStream over a TCP or Unix stream socket.
-class IOStream : public BaseIOStream {
+class TORNADO_ASIO_EXPORT IOStream : public BaseIOStream {
 public:
     /// Any of Asio's: `asio::ip::tcp::socket`, `asio::local::stream_protocol::socket`, with any
     /// executor.
@@ -286,7 +288,7 @@ public:
         : IOStream(socket_type(std::move(socket)), options) {}
     explicit IOStream(socket_type socket, StreamOptions const& options = {});
     /// Takes an accepted connection onto `executor`.
-    IOStream(asio::any_io_executor executor, Connection connection,
+    IOStream(asio::any_io_executor executor, AcceptedSocket connection,
              StreamOptions const& options = {});
     ~IOStream() override;
 
@@ -374,7 +376,7 @@ private:
 /// ended it (T139): then error() is `asio::ssl::error::stream_truncated` in place of
 /// `asio::error::eof`, for protocols to which that matters. close() sends close_notify and waits
 /// for nobody.
-class SSLIOStream : public IOStream {
+class TORNADO_ASIO_EXPORT SSLIOStream : public IOStream {
 public:
     /// Takes a socket, connected or to be connected by connect(), and stays on its executor.
     /// `context` is kept. `server_hostname`: as in IOStream::start_tls. Throws system_error, or
@@ -390,7 +392,7 @@ public:
                 StreamOptions const& options = {});
     /// Takes an accepted connection onto `executor`, as a server. A handshake that takes longer
     /// than `handshake_timeout` closes it with `timed_out`.
-    SSLIOStream(asio::any_io_executor executor, Connection connection,
+    SSLIOStream(asio::any_io_executor executor, AcceptedSocket connection,
                 std::shared_ptr<asio::ssl::context> context, StreamOptions const& options = {},
                 clock::duration handshake_timeout = std::chrono::seconds(60));
     ~SSLIOStream() override;
@@ -421,168 +423,6 @@ private:
     void start_wait_for_handshake(detail::VoidCompletion&&);
 };
 
-// The seam: a template takes the token, the body is in iostream.cpp.
-
-template <asio::completion_token_for<void(error_code)> Token>
-auto WriteOperation::operator()(Token&& token) const {
-    return asio::async_initiate<Token, void(error_code)>(
-        [](auto&& handler, WriteOperation const& self) {
-            self.stream_->start_wait_written(
-                self.end_, self.failure_,
-                {std::forward<decltype(handler)>(handler), self.stream_->get_executor()});
-        },
-        token, *this);
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_until(std::string_view delimiter, Token&& token) {
-    return read_until(delimiter, detail::unlimited, std::forward<Token>(token));
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_until(std::string_view delimiter, std::size_t max_bytes, Token&& token) {
-    if (delimiter.empty())
-        check_delimiter(delimiter); // throws here, where a coroutine can catch it
-    return asio::async_initiate<Token, void(error_code, std::string)>(
-        [this, max_bytes](auto&& handler, std::string const& text) {
-            start_read_until(text, max_bytes,
-                             {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token, std::string(delimiter));
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_until_regex(std::string_view expression, Token&& token) {
-    return read_until_regex(expression, detail::unlimited, std::forward<Token>(token));
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_until_regex(std::string_view expression, std::size_t max_bytes,
-                                    Token&& token) {
-    check_expression(expression);
-    return asio::async_initiate<Token, void(error_code, std::string)>(
-        [this, max_bytes](auto&& handler, std::string const& text) {
-            start_read_until_regex(text, max_bytes,
-                                   {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token, std::string(expression));
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_bytes(std::size_t n, Token&& token) {
-    return read_bytes(n, false, std::forward<Token>(token));
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_bytes(std::size_t n, bool partial, Token&& token) {
-    return asio::async_initiate<Token, void(error_code, std::string)>(
-        [this, n, partial](auto&& handler) {
-            start_read_bytes(n, partial,
-                             {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token);
-}
-
-template <asio::completion_token_for<void(error_code, std::size_t)> Token>
-auto BaseIOStream::read_into(asio::mutable_buffer buffer, Token&& token) {
-    return read_into(buffer, false, std::forward<Token>(token));
-}
-
-template <asio::completion_token_for<void(error_code, std::size_t)> Token>
-auto BaseIOStream::read_into(asio::mutable_buffer buffer, bool partial, Token&& token) {
-    return asio::async_initiate<Token, void(error_code, std::size_t)>(
-        [this, buffer, partial](auto&& handler) {
-            start_read_into(buffer, partial,
-                            {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token);
-}
-
-template <asio::completion_token_for<void(error_code, std::string)> Token>
-auto BaseIOStream::read_until_close(Token&& token) {
-    return asio::async_initiate<Token, void(error_code, std::string)>(
-        [this](auto&& handler) {
-            start_read_until_close({std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token);
-}
-
-template <class Data, class Token>
-auto BaseIOStream::write(Data&& data, Token&& token) {
-    WriteOperation operation = [&] {
-        if constexpr (std::is_same_v<Data, std::string>)
-            return start_write(std::move(data));
-        else if constexpr (std::is_convertible_v<Data, std::string_view>)
-            return start_write(std::string_view(data));
-        else {
-            asio::const_buffer const bytes(std::forward<Data>(data));
-            return start_write(
-                std::string_view(static_cast<char const*>(bytes.data()), bytes.size()));
-        }
-    }();
-    return operation(std::forward<Token>(token));
-}
-
-template <class MutableBufferSequence,
-          asio::completion_token_for<void(error_code, std::size_t)> Token>
-auto BaseIOStream::async_read_some(MutableBufferSequence const& buffers, Token&& token) {
-    asio::mutable_buffer first;
-    for (auto it = asio::buffer_sequence_begin(buffers);
-         it != asio::buffer_sequence_end(buffers) && first.size() == 0; ++it)
-        first = *it;
-    return read_into(first, true, std::forward<Token>(token));
-}
-
-template <class ConstBufferSequence,
-          asio::completion_token_for<void(error_code, std::size_t)> Token>
-auto BaseIOStream::async_write_some(ConstBufferSequence const& buffers, Token&& token) {
-    return asio::async_initiate<Token, void(error_code, std::size_t)>(
-        [this](auto&& handler, ConstBufferSequence const& sequence) {
-            asio::const_buffer list[16]; // more may be left for the next call
-            std::size_t count = 0;
-            for (auto it = asio::buffer_sequence_begin(sequence);
-                 it != asio::buffer_sequence_end(sequence) && count < std::size(list); ++it)
-                if (asio::const_buffer const next = *it; next.size() != 0)
-                    list[count++] = next;
-            start_write_some(list, count,
-                             {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token, buffers);
-}
-
-template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token>
-auto IOStream::connect(Address const& peer, Token&& token) {
-    return connect(peer, std::string(), std::forward<Token>(token));
-}
-
-template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token>
-auto IOStream::connect(Address const& peer, std::string server_hostname, Token&& token) {
-    return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
-        [this](auto&& handler, Address const& to, std::string const& name) {
-            start_connect(to, name, {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token, peer, std::move(server_hostname));
-}
-
-template <asio::completion_token_for<void(error_code, SSLIOStreamPtr)> Token>
-auto IOStream::start_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
-                         std::string server_hostname, Token&& token) {
-    return asio::async_initiate<Token, void(error_code, SSLIOStreamPtr)>(
-        [this, server_side](auto&& handler, std::shared_ptr<asio::ssl::context> with,
-                            std::string const& name) {
-            begin_tls(server_side, std::move(with), name,
-                      {std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token, std::move(context), std::move(server_hostname));
-}
-
-template <asio::completion_token_for<void(error_code)> Token>
-auto SSLIOStream::wait_for_handshake(Token&& token) {
-    return asio::async_initiate<Token, void(error_code)>(
-        [this](auto&& handler) {
-            start_wait_for_handshake({std::forward<decltype(handler)>(handler), get_executor()});
-        },
-        token);
-}
-
 } // namespace tornado
+
+#include "tornado/detail/iostream.hpp"

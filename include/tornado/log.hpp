@@ -2,6 +2,8 @@
 // Tornado's three loggers, with one sink that can be replaced.
 #pragma once
 
+#include "tornado/detail/export.hpp"
+
 #include <chrono>
 #include <exception>
 #include <functional>
@@ -25,20 +27,20 @@ struct LogRecord {
 };
 
 /// Tornado's name of a logger: `tornado.general`, `tornado.application` or `tornado.access`.
-std::string_view logger_name(Logger logger) noexcept;
+TORNADO_ASIO_EXPORT std::string_view logger_name(Logger logger) noexcept;
 
 /// Replaces the place that log lines go to; an empty function restores the default, standard error
 /// in Tornado's line format (`[I 260131 12:34:56 tornado.access] text`). Thread-safe; the sink may
 /// be called from any thread, one call at a time, and may itself not log.
-void set_log_sink(std::function<void(LogRecord const&)> sink);
+TORNADO_ASIO_EXPORT void set_log_sink(std::function<void(LogRecord const&)> sink);
 
 /// Lines below this level go nowhere. The default is `info`. Thread-safe.
-void set_log_level(LogLevel level) noexcept;
+TORNADO_ASIO_EXPORT void set_log_level(LogLevel level) noexcept;
 
 /// Writes one line. Never throws: a sink that throws loses its line.
-void log(Logger logger, LogLevel level, std::string_view message) noexcept;
+TORNADO_ASIO_EXPORT void log(Logger logger, LogLevel level, std::string_view message) noexcept;
 
 /// The text that a log line needs of an exception: its type and what().
-std::string describe(std::exception_ptr exception);
+TORNADO_ASIO_EXPORT std::string describe(std::exception_ptr exception);
 
 } // namespace tornado

@@ -2,8 +2,10 @@
 // TCPClient: from a host name to a connected stream, by the first address that answers.
 #pragma once
 
+#include "tornado/detail/export.hpp"
+#include "tornado/detail/initiation.hpp"
 #include "tornado/iostream.hpp"
-#include "tornado/netutil.hpp"
+#include "tornado/resolver.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -55,8 +57,10 @@ struct ConnectOptions : StreamOptions {
 /// A client belongs to its executor's thread and must not outlive the context. It may be destroyed
 /// at any moment there: what it has begun goes on, as everywhere here; close() or a cancellation
 /// ends it.
-class TCPClient {
+class TORNADO_ASIO_EXPORT TCPClient {
 public:
+    using executor_type = asio::any_io_executor;
+
     /// A client on IOLoop::current(). `resolver`: must outlive the client, and may be on another
     /// context, if that is destroyed before the client's; null for a Resolver of its own.
     explicit TCPClient(Resolver* resolver = nullptr);
@@ -67,6 +71,8 @@ public:
     TCPClient(TCPClient const&) = delete;
     TCPClient& operator=(TCPClient const&) = delete;
     ~TCPClient();
+
+    executor_type const& get_executor() const noexcept;
 
     /// Connects. `host`: a name or an IP literal. Completion: `void(error_code, IOStreamPtr)`, a
     /// connected stream; with `ssl`, an SSLIOStream after its handshake.
@@ -84,10 +90,13 @@ public:
     [[nodiscard]] auto connect(std::string host, std::uint16_t port, ConnectOptions options,
                                Token&& token = asio::deferred_t()) {
         return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
-            [this](auto&& handler, std::string name, std::uint16_t at, ConnectOptions with) {
-                start_connect(std::move(name), at, std::move(with),
-                              {std::forward<decltype(handler)>(handler), executor()});
-            },
+            detail::Initiation{this,
+                               [](TCPClient& self, auto&& handler, std::string name,
+                                  std::uint16_t at, ConnectOptions with) {
+                                   self.start_connect(std::move(name), at, std::move(with),
+                                                      {std::forward<decltype(handler)>(handler),
+                                                       self.get_executor()});
+                               }},
             token, std::move(host), port, std::move(options));
     }
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
@@ -104,7 +113,6 @@ private:
     class Connecting;
     struct Shared;
 
-    asio::any_io_executor const& executor() const noexcept;
     void start_connect(std::string host, std::uint16_t port, ConnectOptions options,
                        detail::ConnectCompletion&& handler);
 

@@ -2,6 +2,8 @@
 // TCPServer: listens, accepts, and hands each connection to handle_stream as a stream.
 #pragma once
 
+#include "tornado/detail/export.hpp"
+#include "tornado/detail/initiation.hpp"
 #include "tornado/iostream.hpp"
 #include "tornado/netutil.hpp"
 
@@ -72,8 +74,9 @@ struct TCPServerStats {
 /// A server belongs to its loop's thread, must not outlive the loop, and may be destroyed at any
 /// moment there: it stops listening, and live connections go on. A handler that is a member of what
 /// was destroyed with it must not use `this` then.
-class TCPServer {
+class TORNADO_ASIO_EXPORT TCPServer {
 public:
+    using executor_type = asio::any_io_executor;
     using clock = TCPServerOptions::clock;
     /// Copied once; lives as long as the server or a connection that it handles.
     using StreamHandler = std::function<asio::awaitable<void>(IOStreamPtr, Address)>;
@@ -93,6 +96,8 @@ public:
     TCPServer(TCPServer const&) = delete;
     TCPServer& operator=(TCPServer const&) = delete;
     virtual ~TCPServer();
+
+    executor_type const& get_executor() const noexcept;
 
     /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
     /// (T154). Throws as bind_sockets does.
@@ -118,9 +123,12 @@ public:
     template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
     [[nodiscard]] auto shutdown(clock::duration deadline, Token&& token = asio::deferred_t()) {
         return asio::async_initiate<Token, void(error_code, std::size_t)>(
-            [this, deadline](auto&& handler) {
-                start_shutdown(deadline, {std::forward<decltype(handler)>(handler), executor()});
-            },
+            detail::Initiation{this,
+                               [deadline](TCPServer& self, auto&& handler) {
+                                   self.start_shutdown(deadline,
+                                                       {std::forward<decltype(handler)>(handler),
+                                                        self.get_executor()});
+                               }},
             token);
     }
 
@@ -144,7 +152,6 @@ private:
 
     TCPServer(StreamHandler handler, TCPServerOptions options, Tag);
     TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions options, Tag);
-    asio::any_io_executor const& executor() const noexcept;
     void start_shutdown(clock::duration deadline, detail::SizeCompletion&& handler);
 
     template <class Handler>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Any order of receives, takings and settlings leaves what a string would hold.
-#include "read_buffer.hpp"
+#include "bytes/read_buffer.hpp"
 
 #include "fuzz/input.hpp"
 

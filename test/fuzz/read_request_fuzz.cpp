@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What arrives in pieces is answered like the whole, searched from its start each time.
-#include "read_request.hpp"
+#include "bytes/read_request.hpp"
 
 #include "fuzz/input.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Any order of appends, advances and truncations leaves what a string would hold.
-#include "write_queue.hpp"
+#include "bytes/write_queue.hpp"
 
 #include "fuzz/input.hpp"
 

@@ -4,7 +4,7 @@
 
 #include "tornado/iostream.hpp"
 
-#include "stream_core.hpp"
+#include "iostream/stream_core.hpp"
 #include "support/io.hpp"
 #include "support/scripted_transport.hpp"
 

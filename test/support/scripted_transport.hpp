@@ -2,7 +2,7 @@
 // A transport without a kernel: short, slow, full or broken as the test's script says.
 #pragma once
 
-#include "transport.hpp"
+#include "transport/transport.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>

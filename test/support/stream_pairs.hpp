@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tornado/iostream.hpp"
+#include "tornado/ssl_options.hpp"
 
 #include "support/certificates.hpp"
 #include "support/io.hpp"

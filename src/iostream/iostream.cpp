@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tornado/iostream.hpp"
+
+#include "tornado/ioloop.hpp"
+#include "tornado/netutil.hpp"
+
+#include "iostream/stream_core.hpp"
+#include "transport/socket.hpp"
+#include "transport/stream_socket.hpp"
+
+#include <boost/asio/query.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace tornado {
+
+// ---- WriteOperation
+
+void WriteOperation::throw_failure() const {
+    if (failure_ == error::buffer_full && !stream_->closed())
+        throw system_error(failure_, "write");
+}
+
+// ---- BaseIOStream
+
+BaseIOStream::BaseIOStream(std::shared_ptr<detail::StreamCore> core) noexcept
+    : core_(std::move(core)) {
+    core_->serve(*this);
+}
+
+BaseIOStream::~BaseIOStream() {
+    core_->orphan();
+}
+
+BaseIOStream::executor_type const& BaseIOStream::get_executor() const noexcept {
+    return core_->transport().executor();
+}
+
+IOLoop* BaseIOStream::loop() const noexcept {
+    return IOLoop::of(asio::query(get_executor(), asio::execution::context));
+}
+
+void BaseIOStream::check_delimiter(std::string_view delimiter) {
+    static_cast<void>(detail::ReadRequest::until(delimiter));
+}
+
+void BaseIOStream::check_expression(std::string_view expression) {
+    static_cast<void>(detail::ReadRequest::until_regex(expression)); // and keeps it compiled
+}
+
+void BaseIOStream::start_read_until(std::string_view delimiter, std::size_t max_bytes,
+                                    detail::StringCompletion&& handler) {
+    auto request = detail::ReadRequest::until(delimiter, max_bytes);
+    core_->read(std::move(request), std::move(handler));
+}
+
+void BaseIOStream::start_read_until_regex(std::string_view expression, std::size_t max_bytes,
+                                          detail::StringCompletion&& handler) {
+    auto request = detail::ReadRequest::until_regex(expression, max_bytes);
+    core_->read(std::move(request), std::move(handler));
+}
+
+void BaseIOStream::start_read_bytes(std::size_t n, bool partial,
+                                    detail::StringCompletion&& handler) {
+    core_->read(detail::ReadRequest::bytes(n, partial), std::move(handler));
+}
+
+void BaseIOStream::start_read_until_close(detail::StringCompletion&& handler) {
+    core_->read(detail::ReadRequest::until_close(), std::move(handler));
+}
+
+void BaseIOStream::start_read_into(asio::mutable_buffer buffer, bool partial,
+                                   detail::SizeCompletion&& handler) {
+    core_->read_into(buffer, partial, std::move(handler));
+}
+
+WriteOperation BaseIOStream::write(std::string&& data) {
+    auto operation = start_write(std::move(data));
+    operation.throw_if_full();
+    return operation;
+}
+
+WriteOperation BaseIOStream::write(std::string_view data) {
+    auto operation = start_write(data);
+    operation.throw_if_full();
+    return operation;
+}
+
+WriteOperation BaseIOStream::write(asio::const_buffer data) {
+    return write(std::string_view(static_cast<char const*>(data.data()), data.size()));
+}
+
+WriteOperation BaseIOStream::start_write(std::string&& data) {
+    WriteOperation operation(this);
+    operation.end_ = core_->write(std::move(data), operation.failure_);
+    return operation;
+}
+
+WriteOperation BaseIOStream::start_write(std::string_view data) {
+    WriteOperation operation(this);
+    operation.end_ = core_->write(data, operation.failure_);
+    return operation;
+}
+
+void BaseIOStream::start_wait_written(std::uint64_t end, error_code const& failure,
+                                      detail::VoidCompletion&& handler) {
+    core_->wait_written(end, failure, std::move(handler));
+}
+
+void BaseIOStream::start_write_some(asio::const_buffer const* buffers, std::size_t count,
+                                    detail::SizeCompletion&& handler) {
+    core_->write_some({buffers, count}, std::move(handler));
+}
+
+void BaseIOStream::set_close_callback(std::function<void()> callback) {
+    core_->set_close_callback(std::move(callback));
+}
+
+void BaseIOStream::close(error_code cause) {
+    core_->close(cause);
+}
+
+void BaseIOStream::close_after_flush(clock::duration deadline) {
+    core_->close_after_flush(deadline);
+}
+
+void BaseIOStream::shutdown_write() {
+    core_->shutdown_write();
+}
+
+bool BaseIOStream::closed() const noexcept {
+    return core_->closed();
+}
+
+bool BaseIOStream::reading() const noexcept {
+    return core_->reading();
+}
+
+bool BaseIOStream::writing() const noexcept {
+    return core_->writing();
+}
+
+error_code BaseIOStream::error() const noexcept {
+    return core_->error();
+}
+
+void BaseIOStream::set_write_watermarks(std::size_t low, std::size_t high,
+                                        std::function<void(bool)> callback) {
+    core_->set_write_watermarks(low, high, std::move(callback));
+}
+
+std::uint64_t BaseIOStream::bytes_read() const noexcept {
+    return core_->bytes_read();
+}
+
+std::uint64_t BaseIOStream::bytes_written() const noexcept {
+    return core_->bytes_written();
+}
+
+// ---- IOStream
+
+namespace {
+
+std::shared_ptr<detail::StreamCore> make_core(IOStream::socket_type socket,
+                                              StreamOptions const& options) {
+    bool const connected = detail::is_connected(socket);
+    return std::make_shared<detail::StreamCore>(
+        std::make_unique<detail::SocketTransport>(std::move(socket)), options, connected);
+}
+
+} // namespace
+
+IOStream::IOStream(socket_type socket, StreamOptions const& options)
+    : BaseIOStream(make_core(std::move(socket), options)) {
+    set_nodelay(true);
+}
+
+// The listener's TCP_NODELAY is inherited.
+IOStream::IOStream(asio::any_io_executor executor, AcceptedSocket connection,
+                   StreamOptions const& options)
+    : BaseIOStream(std::make_shared<detail::StreamCore>(
+          std::make_unique<detail::SocketTransport>(
+              std::move(connection).into_socket(std::move(executor))),
+          options)) {}
+
+IOStream::IOStream(std::shared_ptr<detail::StreamCore> core) noexcept
+    : BaseIOStream(std::move(core)) {}
+
+IOStream::~IOStream() = default;
+
+void IOStream::expect_server(std::string const&) {}
+
+void IOStream::start_connect(Address const& peer, std::string const& server_hostname,
+                             detail::ConnectCompletion&& handler) {
+    if (auto const ec = core().cannot_connect())
+        return handler.post(get_executor(), ec, nullptr);
+    if (!server_hostname.empty())
+        expect_server(server_hostname);
+    bool const opens = native_handle() < 0;
+    core().connect(peer.endpoint());
+    if (opens)
+        set_nodelay(true);
+    auto const slot = handler.slot();
+    core().wait_established(
+        [handler = std::move(handler)](error_code ec, std::shared_ptr<BaseIOStream> self) mutable {
+            handler(ec, std::static_pointer_cast<IOStream>(std::move(self)));
+        },
+        slot, true);
+}
+
+void IOStream::set_nodelay(bool value) {
+    auto const family = detail::family_of(native_handle());
+    int const flag = value;
+    if (family == AF_INET || family == AF_INET6)
+        ::setsockopt(native_handle(), IPPROTO_TCP, TCP_NODELAY, &flag, sizeof flag);
+}
+
+Address IOStream::local_address() const {
+    return detail::local_endpoint(native_handle());
+}
+
+Address IOStream::remote_address() const {
+    return detail::remote_endpoint(native_handle());
+}
+
+int IOStream::native_handle() const noexcept {
+    return core().transport().native_handle();
+}
+
+int IOStream::family() const noexcept {
+    return detail::family_of(native_handle());
+}
+
+int IOStream::release_descriptor(std::string* unread) {
+    return core().release(unread);
+}
+
+} // namespace tornado

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "iostream/read_side.hpp"
+
+#include <algorithm>
+
+namespace tornado::detail {
+
+namespace {
+constexpr std::size_t max_chunk = 1 << 30;
+}
+
+ReadSide::ReadSide(StreamOptions const& options) noexcept
+    : max_buffer_size_(options.max_buffer_size),
+      chunk_size_(static_cast<std::uint32_t>(std::clamp<std::size_t>(
+          std::min(options.read_chunk_size, max_buffer_size_), 1, max_chunk))) {}
+
+void ReadSide::cancel() noexcept {
+    cancelled_ = pending();
+}
+
+// The stream's own buffer first, so that bytes keep their order (T089).
+ReadSide::Verdict ReadSide::fill(IntoRead const& read) {
+    auto const rest = read.buffer + bytes_;
+    bytes_ += buffer_.take_into(static_cast<char*>(rest.data()), rest.size());
+    bool const enough = bytes_ == read.buffer.size() || (read.partial && bytes_ != 0);
+    return enough ? Verdict::ready : Verdict::more;
+}
+
+// The handler may start the next read, so nothing here is touched once it runs.
+void ReadSide::complete(error_code const& ec) {
+    pending_ = cancelled_ = false;
+    if (auto* const read = std::get_if<StringRead>(&read_))
+        return read->handler(ec, ec ? std::string() : buffer_.take(bytes_));
+    auto& into = *std::get_if<IntoRead>(&read_);
+    if (ec) // nothing is lost: what it took goes back in front
+        buffer_.put_back({static_cast<char const*>(into.buffer.data()), std::exchange(bytes_, 0)});
+    into.handler(ec, bytes_);
+}
+
+std::array<asio::mutable_buffer, 2> ReadSide::prepare() {
+    if (auto const* const into = into_pending())
+        return {into->buffer + bytes_, asio::mutable_buffer()};
+    // One byte more than allowed tells a full buffer from one that would overflow.
+    auto const allowed = max_buffer_size_ - std::min(buffer_.size(), max_buffer_size_);
+    auto const spans = buffer_.prepare(allowed < chunk_size_ ? allowed + 1 : chunk_size_);
+    return {asio::buffer(spans[0].data(), spans[0].size()),
+            asio::buffer(spans[1].data(), spans[1].size())};
+}
+
+void ReadSide::commit(std::size_t n) {
+    if (into_pending())
+        bytes_ += n;
+    else
+        buffer_.commit(n);
+    unexamined_ = true;
+}
+
+} // namespace tornado::detail

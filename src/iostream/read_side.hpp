@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+// The reading half of a stream: its buffer, the one pending read, and what that read is owed.
+#pragma once
+
+#include "tornado/iostream.hpp"
+
+#include "bytes/read_buffer.hpp"
+#include "bytes/read_request.hpp"
+
+#include <array>
+#include <cstdint>
+#include <variant>
+
+namespace tornado::detail {
+
+/// Fed with what the transport received; says when the pending read is complete. Never touches a
+/// transport.
+class ReadSide {
+public:
+    /// What can be done for the pending read.
+    enum class Verdict : unsigned char { none, more, ready, unsatisfiable, overflow, cancelled };
+
+    explicit ReadSide(StreamOptions const& options) noexcept;
+
+    bool pending() const noexcept { return pending_; }
+    /// Only while none is pending.
+    void start(ReadRequest&& request, StringCompletion&& handler) {
+        read_.emplace<StringRead>(std::move(request), std::move(handler));
+        pending_ = unexamined_ = true;
+    }
+    void start(asio::mutable_buffer into, bool partial, SizeCompletion&& handler) {
+        read_.emplace<IntoRead>(into, partial, std::move(handler));
+        bytes_ = 0;
+        pending_ = unexamined_ = true;
+    }
+    /// The pending read is to complete with operation_aborted; what it took is put back.
+    void cancel() noexcept;
+
+    /// True if a verdict on the pending read may be other than `more`.
+    bool due(bool at_end) const noexcept {
+        return pending_ && (unexamined_ || at_end || cancelled_ || verdict_ != Verdict::more);
+    }
+    /// `at_end`: nothing more will be received.
+    Verdict examine(bool at_end) {
+        if (!pending_)
+            return Verdict::none;
+        if (cancelled_)
+            return Verdict::cancelled;
+        if (unexamined_ || (at_end && verdict_ == Verdict::more))
+            verdict_ = look(at_end);
+        unexamined_ = false;
+        return verdict_;
+    }
+    /// Ends the pending read, with what it asked for if the verdict was `ready` and `ec` is empty.
+    void complete(error_code const& ec);
+
+    /// True if the pending read needs bytes, or if none are buffered ahead.
+    bool wants_input() const noexcept { return pending_ || buffer_.empty(); }
+    /// Room to receive into; commit() says how much of it was filled.
+    std::array<asio::mutable_buffer, 2> prepare();
+    void commit(std::size_t n);
+    /// The turn is over: memory that is not needed goes back.
+    void settle() { buffer_.settle(); }
+
+    std::string take_all() { return buffer_.take(buffer_.size()); }
+    bool empty() const noexcept { return buffer_.empty(); }
+    /// Gives up the pending read, its handler uncalled.
+    auto drop() noexcept {
+        pending_ = false;
+        return std::move(read_);
+    }
+
+private:
+    struct StringRead {
+        StringRead() = default;
+        StringRead(ReadRequest&& r, StringCompletion&& h) noexcept
+            : request(std::move(r)), handler(std::move(h)) {}
+
+        ReadRequest request;
+        StringCompletion handler;
+    };
+    struct IntoRead {
+        IntoRead(asio::mutable_buffer b, bool p, SizeCompletion&& h) noexcept
+            : buffer(b), partial(p), handler(std::move(h)) {}
+
+        asio::mutable_buffer buffer;
+        bool partial;
+        SizeCompletion handler;
+    };
+
+    Verdict look(bool at_end);
+    Verdict fill(IntoRead const& read);
+    IntoRead const* into_pending() const noexcept {
+        return pending_ ? std::get_if<IntoRead>(&read_) : nullptr;
+    }
+
+    std::size_t max_buffer_size_;
+    ReadBuffer buffer_;
+    std::variant<StringRead, IntoRead> read_; // the pending one, or the last
+    std::size_t bytes_ = 0;                   // which satisfy it, or are in its buffer already
+    std::uint32_t chunk_size_;
+    bool pending_ = false;
+    Verdict verdict_ = Verdict::none; // the last
+    bool unexamined_ = false;         // something changed since then
+    bool cancelled_ = false;
+};
+
+inline ReadSide::Verdict ReadSide::look(bool at_end) {
+    auto* const read = std::get_if<StringRead>(&read_);
+    if (!read)
+        return fill(*std::get_if<IntoRead>(&read_));
+    auto const buffered = buffer_.view();
+    auto const answer =
+        at_end ? read->request.examine_at_end(buffered) : read->request.examine(buffered);
+    switch (answer.what) {
+    case ReadRequest::Answer::What::ready:
+        bytes_ = answer.bytes;
+        return Verdict::ready;
+    case ReadRequest::Answer::What::unsatisfiable:
+        return Verdict::unsatisfiable;
+    case ReadRequest::Answer::What::more:
+        break;
+    }
+    return buffered.size() > max_buffer_size_ ? Verdict::overflow : Verdict::more;
+}
+
+} // namespace tornado::detail

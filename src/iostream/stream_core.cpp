@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "iostream/stream_core.hpp"
+
+#include "tornado/log.hpp"
+
+#include "transport/stream_socket.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ssl/error.hpp>
+
+#include <algorithm>
+
+namespace tornado::detail {
+
+namespace {
+
+// After so many steps other handlers of the loop have their turn.
+constexpr int steps_a_turn = 512;
+// For what completed writes took, after close().
+constexpr auto linger = std::chrono::seconds(30);
+
+bool is_reset(error_code ec) noexcept {
+    return ec == asio::error::connection_reset || ec == asio::error::connection_aborted ||
+           ec == asio::error::broken_pipe || ec == asio::error::timed_out;
+}
+
+template <class Callback, class... Args>
+void call_logged(char const* what, Callback&& callback, Args... args) {
+    try {
+        callback(args...);
+    } catch (...) {
+        log(Logger::application, LogLevel::error,
+            std::string("Exception in ") + what + ": " + describe(std::current_exception()));
+    }
+}
+
+template <class Slot, class Cancel>
+void on_cancel(Slot slot, Cancel cancel) {
+    if (slot.is_connected())
+        slot.assign([cancel = std::move(cancel)](asio::cancellation_type) { cancel(); });
+}
+
+} // namespace
+
+bool is_tls_failure(error_code ec) noexcept {
+    return ec && ec.category() != boost::system::system_category() && ec != asio::error::eof;
+}
+
+StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const& options,
+                       bool connected)
+    : transport_(std::move(transport)),
+      in_(options),
+      out_(options),
+      connected_(connected ? Connected::yes : Connected::no),
+      half_close_(options.half_close) {}
+
+StreamCore::~StreamCore() {
+    free_descriptor();
+}
+
+void StreamCore::orphan() noexcept {
+    stream_ = nullptr;
+    close_callback_ = nullptr;
+    close({});
+}
+
+// ---- Operations
+
+template <class Result>
+bool StreamCore::refuse_read(Completion<Result>& handler) {
+    handler.post(transport_->executor(),
+                 closed() ? close_error() : make_error_code(error::already_reading), Result());
+    return false;
+}
+
+template bool StreamCore::refuse_read(StringCompletion&);
+template bool StreamCore::refuse_read(SizeCompletion&);
+
+void StreamCore::allow_cancel_read(asio::cancellation_slot slot) {
+    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
+        if (auto const self = weak.lock()) {
+            self->in_.cancel();
+            self->schedule();
+        }
+    });
+}
+
+void StreamCore::await_read_outside() {
+    if (!readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
+        hold();
+        arm(); // only the transport can help
+    } else {
+        schedule();
+    }
+}
+
+void StreamCore::wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
+    if (!failure && state_ == State::closed && !out_.is_complete(end))
+        failure = close_error();
+    auto const slot = handler.slot();
+    allow_cancel(slot, out_.wait(end, failure, may_complete(), std::move(handler)));
+    schedule();
+}
+
+void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler) {
+    if (closed() || end_wanted_)
+        return handler.post(transport_->executor(),
+                            closed() ? close_error() : make_error_code(asio::error::broken_pipe),
+                            0);
+    auto const slot = handler.slot();
+    allow_cancel(slot, out_.append_some(buffers, std::move(handler)));
+    schedule();
+}
+
+// `pending`: what out_ made of an operation; null if there is nothing to cancel.
+template <class Pending>
+void StreamCore::allow_cancel(asio::cancellation_slot slot, Pending const* pending) {
+    if (!pending || !slot.is_connected())
+        return;
+    on_cancel(slot, [weak = weak_from_this(), pending] {
+        if (auto const self = weak.lock()) {
+            self->out_.cancel(pending, self->may_complete());
+            self->schedule();
+        }
+    });
+}
+
+void StreamCore::establish() {
+    connected_ = Connected::pending;
+    awaited_ = Direction::none;
+    schedule();
+}
+
+void StreamCore::connect(Transport::Endpoint const& peer) {
+    connected_ = Connected::pending;
+    readable_ = false; // the peer has yet to say something
+    error_code ec;
+    auto const next = transport_->connect(peer, ec);
+    advance(next, ec);
+    if (in_turn_ || next == Direction::none)
+        schedule();
+    else
+        arm();
+}
+
+error_code StreamCore::cannot_connect() const {
+    switch (connected_) {
+    case Connected::no:
+        return cannot_wait();
+    case Connected::pending:
+        return closed() ? close_error() : make_error_code(asio::error::already_started);
+    case Connected::yes:
+        break;
+    }
+    return closed() ? close_error() : make_error_code(asio::error::already_connected);
+}
+
+error_code StreamCore::cannot_wait() const {
+    return closed()  ? close_error()
+           : waiter_ ? make_error_code(error::already_waiting)
+                     : error_code();
+}
+
+void StreamCore::wait_established(Established&& handler, asio::cancellation_slot slot,
+                                  bool or_close) {
+    waiter_ = std::make_unique<Established>(std::move(handler));
+    wait_cancelled_ = false;
+    on_cancel(slot, [weak = weak_from_this(), or_close] {
+        auto const self = weak.lock();
+        if (!self)
+            return;
+        if (or_close)
+            self->shut(asio::error::operation_aborted, false);
+        self->wait_cancelled_ = true;
+        self->schedule();
+    });
+    hold();
+    if (connected_ != Connected::pending)
+        schedule();
+}
+
+void StreamCore::set_close_callback(std::function<void()> callback) {
+    close_callback_ =
+        callback ? std::make_unique<std::function<void()>>(std::move(callback)) : nullptr;
+    if (state_ == State::closed)
+        schedule();
+    else if (!in_turn_)
+        arm(); // an idle stream notices the peer's end too (T074)
+}
+
+void StreamCore::close(error_code cause) {
+    send_now(); // (T101)
+    shut(cause, true);
+}
+
+void StreamCore::close_after_flush(clock::duration deadline) {
+    if (closed())
+        return;
+    state_ = State::flushing;
+    end_wanted_ = true;
+    start_deadline(deadline);
+    schedule();
+}
+
+void StreamCore::shutdown_write() {
+    if (closed())
+        return;
+    end_wanted_ = true;
+    schedule();
+}
+
+int StreamCore::release(std::string* unread) {
+    if (in_flight() || closed() || (!unread && !in_.empty()))
+        throw system_error(error::not_idle,
+                           "release: operations are in flight, or bytes wait in a buffer");
+    error_code ec;
+    auto const descriptor = transport_->release(ec);
+    if (ec)
+        throw system_error(ec, "release");
+    if (unread)
+        *unread = in_.take_all();
+    close_callback_ = nullptr;
+    shut({}, false);
+    return descriptor;
+}
+
+// ---- A turn
+
+void StreamCore::ready(Direction direction, error_code ec) {
+    switch (direction) {
+    case Direction::none:
+        scheduled_ = false;
+        break;
+    case Direction::read:
+        waiting_read_ = false;
+        readable_ = true;
+        break;
+    case Direction::write:
+        waiting_write_ = false;
+        writable_ = true;
+        break;
+    }
+    if (ec && ec != asio::error::operation_aborted)
+        shut(ec, false);
+    turn();
+}
+
+void StreamCore::discard() noexcept {
+    state_ = State::closed;
+    ended_ = true;
+    free_descriptor();
+    // Destroyed at the end of this scope, when nothing here refers to them any more.
+    auto const owner = std::move(owner_);
+    auto const callback = std::exchange(close_callback_, nullptr);
+    auto const waiter = std::move(waiter_);
+    auto const writes = out_.forget();
+    auto const read = in_.drop();
+}
+
+void StreamCore::post_turn() {
+    scheduled_ = true;
+    asio::post(transport_->executor(), Wakeup(shared_from_this(), Direction::none));
+}
+
+void StreamCore::turn() {
+    if (in_turn_)
+        return; // a handler runs the context; the turn that called it goes on
+    in_turn_ = true;
+    int left = steps_a_turn;
+    try {
+        while (left != 0 && step())
+            --left;
+    } catch (
+        ...) { // a handler's exception is the loop's business; the stream goes on in another turn
+        in_turn_ = false;
+        finish_turn(true);
+        throw;
+    }
+    in_turn_ = false;
+    finish_turn(left == 0);
+}
+
+void StreamCore::finish_turn(bool more) {
+    in_.settle();
+    if (more)
+        schedule();
+    else
+        arm();
+    auto const watermarks = closed() ? out_.take_watermarks() : nullptr; // it may hold the stream
+    if (!in_flight() || connected_ == Connected::no) // only its owner could connect it
+        auto const last = std::move(owner_);
+}
+
+inline bool StreamCore::finish_read() {
+    auto const verdict = in_.examine(at_end());
+    if (verdict == ReadSide::Verdict::more && !at_end())
+        return false;
+    if (verdict == ReadSide::Verdict::ready)
+        in_.complete({});
+    else
+        fail_read(verdict);
+    return true;
+}
+
+// One step, of what there is to do the first; false if there is nothing.
+bool StreamCore::step() {
+    if (connected_ == Connected::pending && proceed())
+        return true;
+    if (waiter_ && finish_waiting())
+        return true;
+    if (out_.due(may_complete())) {
+        out_.complete();
+        return true;
+    }
+    if (in_.due(at_end()) && finish_read())
+        return true;
+    if (unsent() && send())
+        return true;
+    if (end_wanted_ && send_end())
+        return true;
+    if (out_.crossed() && !closed()) {
+        tell_crossing();
+        return true;
+    }
+    return (readable_ && receive()) || (state_ == State::closed && finish_close());
+}
+
+// One step towards the first byte, if what it waits for has come.
+bool StreamCore::proceed() {
+    if (freed_ || (awaited_ == Direction::read && !readable_) ||
+        (awaited_ == Direction::write && !writable_))
+        return false;
+    error_code ec;
+    auto const next = transport_->establish(ec);
+    advance(next, ec);
+    return true;
+}
+
+void StreamCore::advance(Direction next, error_code ec) {
+    awaited_ = next;
+    if (ec) {
+        if (is_tls_failure(ec))
+            log(Logger::general, LogLevel::warning,
+                "SSL Error on " +
+                    Address(remote_endpoint(transport_->native_handle())).to_string() + ": " +
+                    ec.message());
+        return shut(ec, false);
+    }
+    switch (next) {
+    case Direction::none:
+        connected_ = Connected::yes;
+        if (state_ == State::open)
+            deadline_.reset();
+        break;
+    case Direction::read:
+        readable_ = false;
+        break;
+    case Direction::write:
+        writable_ = false;
+        break;
+    }
+}
+
+bool StreamCore::finish_waiting() {
+    if (connected_ == Connected::pending && !closed() && !wait_cancelled_)
+        return false;
+    auto const waiter = std::move(waiter_);
+    auto const ec = closed()          ? close_error()
+                    : wait_cancelled_ ? make_error_code(asio::error::operation_aborted)
+                                      : error_code();
+    (*waiter)(ec, ec ? nullptr : owner_);
+    return true;
+}
+
+void StreamCore::fail_read(ReadSide::Verdict verdict) {
+    error_code ec;
+    if (verdict == ReadSide::Verdict::unsatisfiable) {
+        ec = error::unsatisfiable_read;
+        log(Logger::general, LogLevel::info, "Unsatisfiable read, closing connection");
+        shut(ec, true);
+    } else if (verdict == ReadSide::Verdict::overflow) {
+        ec = error::buffer_full;
+        log(Logger::general, LogLevel::error,
+            "Reached maximum read buffer size, closing connection");
+        shut(ec, true);
+    } else if (verdict == ReadSide::Verdict::cancelled) {
+        ec = asio::error::operation_aborted;
+    } else {
+        ec = closed() ? close_error() : asio::error::eof;
+    }
+    in_.complete(ec);
+}
+
+bool StreamCore::finish_close() {
+    if (!close_callback_ || has_operations())
+        return false;
+    call_logged("close callback", *std::exchange(close_callback_, nullptr));
+    return true;
+}
+
+bool StreamCore::send() {
+    if (!writable_ || !usable())
+        return false;
+    union Uninitialized { // sixteen pairs of zeros would be a third of the cost
+        Uninitialized() noexcept {}
+        WriteSide::Buffers buffers;
+    } room;
+    auto const gathered = std::span(room.buffers).first(out_.gather(room.buffers));
+    error_code ec;
+    auto const n = transport_->write_some(gathered, ec);
+    out_.consume(n);
+    if (n != 0)
+        silence_ = 0;
+    held_ = ec == asio::error::would_block && (held_ || n != 0);
+    if (!ec) {
+        writable_ = n == asio::buffer_size(gathered);
+    } else if (ec == asio::error::would_block) {
+        writable_ = false;
+    } else {
+        readable_ = true;
+        while (in_.examine(false) == ReadSide::Verdict::more && readable_ && receive()) {
+            // what the peer sent before it went is delivered
+        }
+        if (!is_reset(ec))
+            log(Logger::general, LogLevel::warning, "Write error on stream: " + ec.message());
+        shut(ec, false);
+        abandon();
+    }
+    if (state_ == State::closed && !unsent() && !end_wanted_)
+        free_descriptor();
+    return true;
+}
+
+void StreamCore::send_now() {
+    while (unsent() && send()) {
+    }
+}
+
+bool StreamCore::send_end() {
+    if (!end_wanted_ || unsent() || !usable() || (end_sent_ && !ended_))
+        return false;
+    if (!end_sent_) {
+        error_code ec; // a connection that is gone shows itself in the next receive
+        transport_->shutdown_write(ec);
+        held_ = ec == asio::error::would_block;
+        writable_ = !held_;
+        end_sent_ = !held_;
+    }
+    if (ended_ && end_sent_) // both sides are over
+        shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
+    return true;
+}
+
+void StreamCore::tell_crossing() {
+    call_logged("write watermark callback", [this] { out_.tell_crossing(); });
+}
+
+bool StreamCore::receive() {
+    if (ended_ || !usable())
+        return false;
+    if (closed())
+        return end_sent_ && receive_and_discard();
+    if (!in_.wants_input())
+        return false;
+    auto const room = in_.prepare();
+    error_code ec;
+    auto const n = transport_->read_some(room, ec);
+    readable_ = !ec && n == asio::buffer_size(room);
+    received_ += n;
+    if (std::exchange(looking_, false))
+        quick_ = n != 0;
+    if (n != 0) {
+        silence_ = 0;
+        in_.commit(n);
+    }
+    if (ec && ec != asio::error::would_block)
+        end(ec);
+    return true;
+}
+
+// The peer's last words after close_after_flush, so that the kernel does not answer them with a
+// reset.
+bool StreamCore::receive_and_discard() {
+    auto block = take_block();
+    asio::mutable_buffer const room(block.get(), block_size);
+    error_code ec;
+    auto const n = transport_->read_some({&room, 1}, ec);
+    give_block(std::move(block));
+    readable_ = n == block_size;
+    received_ += n;
+    if (n != 0)
+        silence_ = 0;
+    if (ec && ec != asio::error::would_block) {
+        shut({}, false);
+        if (!freed_) // it lingered
+            free_descriptor();
+    }
+    return true;
+}
+
+void StreamCore::arm() {
+    if (connected_ == Connected::no || freed_)
+        return;
+    bool const pending = connected_ == Connected::pending;
+    bool const output = pending ? awaited_ == Direction::write : unsent() && !writable_;
+    if (output && !waiting_write_) {
+        waiting_write_ = true;
+        transport_->async_wait(Direction::write, shared_from_this());
+    }
+    bool const input = pending    ? awaited_ == Direction::read
+                       : closed() ? end_wanted_ && end_sent_
+                                  : !ended_ && in_.wants_input();
+    if (!input || waiting_read_)
+        return;
+    if (readable_ || (!pending && looks_again()))
+        return schedule();
+    waiting_read_ = true;
+    transport_->async_wait(Direction::read, shared_from_this());
+}
+
+// A wait costs a call of its own. A peer that answers at once needs none: what it has sent is there
+// when the others have had their turns. Whether it does, the last look has told; now and then one
+// is tried.
+bool StreamCore::looks_again() noexcept {
+    constexpr unsigned period = 16;
+    looking_ = in_.pending() && (quick_ || ++waits_ % period == 0);
+    readable_ = readable_ || looking_;
+    return looking_;
+}
+
+// ---- Ends
+
+bool StreamCore::has_operations() const noexcept {
+    return in_.pending() || out_.waiting() || waiter_;
+}
+
+bool StreamCore::in_flight() const noexcept {
+    return has_operations() || unsent() || state_ == State::flushing ||
+           (state_ == State::closed && close_callback_);
+}
+
+error_code StreamCore::close_error() const {
+    return error_ ? error_ : make_error_code(error::stream_closed);
+}
+
+// The peer's end, or a failure to receive.
+void StreamCore::end(error_code cause) {
+    if (cause == asio::error::eof && half_close_) {
+        ended_ = true;
+        return;
+    }
+    // TLS that ends without a word is an end like any other (T139).
+    bool const clean = cause == asio::error::eof || cause == asio::ssl::error::stream_truncated;
+    if (!clean && !is_reset(cause))
+        log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
+    shut(cause, clean);
+}
+
+void StreamCore::shut(error_code cause, bool keep_completed) {
+    if (state_ == State::closed)
+        return;
+    state_ = State::closed;
+    error_ = cause;
+    awaited_ = Direction::none;
+    bool const keep = keep_completed && established();
+    out_.drop(close_error(), keep);
+    held_ = held_ && keep;
+    end_wanted_ = keep && !freed_ && transport_->must_linger();
+    ended_ = !end_wanted_;
+    if (!unsent() && !end_wanted_)
+        free_descriptor();
+    else
+        start_deadline(linger);
+    schedule();
+}
+
+void StreamCore::free_descriptor() noexcept {
+    freed_ = true;
+    transport_->close();
+    deadline_.reset();
+    if (auto* const observer = std::exchange(observer_, nullptr))
+        observer->descriptor_freed(*this);
+}
+
+void StreamCore::start_deadline(clock::duration delay) {
+    deadline_ = std::make_unique<asio::steady_timer>(transport_->executor(), delay);
+    deadline_->async_wait([weak = weak_from_this()](error_code ec) {
+        if (auto const self = weak.lock(); self && !ec)
+            self->expire();
+    });
+}
+
+void StreamCore::expire() {
+    shut(asio::error::timed_out, false);
+    abandon();
+    free_descriptor();
+}
+
+// What was still to be sent after the close.
+void StreamCore::abandon() {
+    out_.drop(close_error(), false);
+    held_ = false;
+    end_wanted_ = false;
+}
+
+} // namespace tornado::detail

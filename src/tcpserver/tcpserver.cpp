@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tornado/tcpserver.hpp"
+
+#include "tornado/ioloop.hpp"
+#include "tornado/log.hpp"
+
+#include "iostream/stream_core.hpp"
+#include "netutil/accept_loop.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <openssl/ssl.h>
+
+#include <list>
+#include <stdexcept>
+#include <string>
+
+namespace tornado {
+
+namespace {
+
+// The end of its own stream is how most handlers end.
+void report(std::exception_ptr failure, detail::StreamCore& core) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (system_error const& e) {
+        if (core.at_end() && (e.code() == errc::stream_closed || e.code() == core.error()))
+            return;
+    } catch (...) {
+    }
+    log(Logger::application, LogLevel::error, "Error in connection callback: " + describe(failure));
+}
+
+// A failed handler's connection ends; one that close_after_flush is ending is not cut short.
+void end_failed(std::exception_ptr failure, detail::StreamCore& core) {
+    report(std::move(failure), core);
+    if (!core.closed())
+        core.close({});
+}
+
+void check_certificate(asio::ssl::context& context, char const* where) {
+    if (SSL_CTX_check_private_key(context.native_handle()) != 1)
+        throw std::invalid_argument(std::string(where) +
+                                    ": the TLS context has no certificate with its key: give "
+                                    "ssl_options_to_context a certfile");
+}
+
+} // namespace
+
+// The part of a server that its connections share and may outlive it with.
+class TCPServer::Shared final : public std::enable_shared_from_this<Shared>,
+                                detail::StreamObserver {
+public:
+    Shared(asio::any_io_executor executor, StreamHandler handler, TCPServerOptions options)
+        : executor_(std::move(executor)),
+          handler_(std::move(handler)),
+          options_(std::move(options)),
+          sweep_(executor_) {}
+
+    asio::any_io_executor const& executor() const noexcept { return executor_; }
+    void add(ListenSocket socket);
+    void stop();
+    void wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler);
+    void addresses(std::vector<Address>& list) const;
+    TCPServerStats stats() const;
+    bool uses_tls() const noexcept { return options_.ssl != nullptr; }
+    void use_tls(std::shared_ptr<asio::ssl::context> context) { options_.ssl = std::move(context); }
+
+private:
+    // One shutdown() that waits. Its handler is in the timer's operation, so that it goes when the
+    // context does.
+    struct Ending {
+        explicit Ending(asio::any_io_executor const& executor) : deadline_(executor) {}
+        void end(error_code result) {
+            if (!std::exchange(ended_, true)) {
+                result_ = result;
+                deadline_.cancel();
+            }
+        }
+
+        asio::steady_timer deadline_;
+        error_code result_;
+        bool ended_ = false; // before the deadline
+    };
+
+    IOStreamPtr make_stream(AcceptedSocket connection);
+    void handle_connection(AcceptedSocket connection, Address address);
+    void descriptor_freed(detail::StreamCore& core) noexcept override;
+    void update_accepting();
+    void sweep();
+    std::size_t close_all();
+
+    asio::any_io_executor executor_;
+    StreamHandler handler_;
+    TCPServerOptions options_;
+    std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
+    boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
+    std::shared_ptr<Shared> self_;                    // while there are some
+    std::list<std::shared_ptr<Ending>> endings_;
+    asio::steady_timer sweep_;
+    TCPServerStats ended_; // what listeners and connections that are gone have counted
+};
+
+void TCPServer::Shared::add(ListenSocket socket) {
+    auto listener = std::make_shared<detail::AcceptLoop>(
+        executor_, std::move(socket),
+        [self = weak_from_this()](AcceptedSocket connection, Address address) {
+            if (auto const server = self.lock())
+                server->handle_connection(std::move(connection), std::move(address));
+        });
+    listeners_.push_back(listener);
+    listener->start();
+    update_accepting();
+}
+
+void TCPServer::Shared::stop() {
+    for (auto const& listener : listeners_) {
+        ended_.accept_errors += listener->errors();
+        listener->stop();
+    }
+    listeners_.clear();
+}
+
+IOStreamPtr TCPServer::Shared::make_stream(AcceptedSocket connection) {
+    if (!options_.ssl)
+        return std::make_shared<IOStream>(executor_, std::move(connection), options_);
+    return std::make_shared<SSLIOStream>(executor_, std::move(connection), options_.ssl, options_,
+                                         options_.handshake_timeout);
+}
+
+void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address address) {
+    IOStreamPtr stream;
+    // Stays the connection's when start_tls makes another stream of it.
+    std::shared_ptr<detail::StreamCore> core;
+    try {
+        stream = make_stream(std::move(connection));
+        core = detail::StreamAccess::core(*stream).shared_from_this();
+        core->observe(this);
+        open_.push_back(*core);
+    } catch (...) {
+        ++ended_.rejected;
+        log(Logger::general, LogLevel::error,
+            "Connection from " + address.to_string() +
+                " dropped: " + describe(std::current_exception()));
+        return;
+    }
+    ++ended_.accepted;
+    self_ = shared_from_this();
+    if (open_.size() == 1)
+        sweep();
+    update_accepting();
+
+    try {
+        auto task = handler_(stream, std::move(address));
+        if (task.valid())
+            asio::co_spawn(executor_, std::move(task),
+                           [self = shared_from_this(), stream, core](std::exception_ptr failure) {
+                               if (failure)
+                                   end_failed(failure, *core);
+                           });
+    } catch (...) {
+        end_failed(std::current_exception(), *core);
+    }
+}
+
+void TCPServer::Shared::descriptor_freed(detail::StreamCore& core) noexcept {
+    ended_.bytes_in += core.bytes_read();
+    ended_.bytes_out += core.bytes_written();
+    if (!core.established())
+        ++ended_.tls_failures;
+    open_.erase(open_.iterator_to(core));
+    std::shared_ptr<Shared> last;
+    if (open_.empty()) {
+        last = std::move(self_);
+        sweep_.cancel();
+        for (auto const& ending : endings_)
+            ending->end({});
+    }
+    for (auto const& listener : listeners_)
+        listener->retry_now();
+    update_accepting();
+}
+
+void TCPServer::Shared::update_accepting() {
+    for (auto const& listener : listeners_) {
+        if (open_.size() >= options_.max_connections)
+            listener->pause();
+        else
+            listener->resume();
+    }
+}
+
+// One timer for all connections costs less than one each, and their traffic pays nothing.
+void TCPServer::Shared::sweep() {
+    if (options_.idle_timeout == TCPServerOptions::none || open_.empty())
+        return;
+    constexpr unsigned sweeps = 4; // in a timeout
+    auto const now = clock::now();
+    std::vector<std::shared_ptr<detail::StreamCore>> idle;
+    for (auto& core : open_)
+        if (core.count_silence() > sweeps)
+            idle.push_back(core.shared_from_this());
+    sweep_.expires_at(now + options_.idle_timeout / sweeps);
+    sweep_.async_wait([weak = weak_from_this()](error_code ec) {
+        if (auto const self = weak.lock(); self && !ec)
+            self->sweep();
+    });
+    for (auto const& core : idle) // after the last one nothing is swept
+        core->close(asio::error::timed_out);
+}
+
+std::size_t TCPServer::Shared::close_all() {
+    std::vector<std::shared_ptr<detail::StreamCore>> live;
+    for (auto& core : open_)
+        live.push_back(core.shared_from_this());
+    for (auto const& core : live)
+        core->close({});
+    return live.size();
+}
+
+void TCPServer::Shared::wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler) {
+    if (open_.empty())
+        return handler.post(executor_, {}, 0);
+    auto const ending = std::make_shared<Ending>(executor_);
+    if (auto slot = handler.slot(); slot.is_connected())
+        slot.assign([weak = std::weak_ptr(ending)](asio::cancellation_type) {
+            if (auto const cancelled = weak.lock())
+                cancelled->end(asio::error::operation_aborted);
+        });
+    auto const now = clock::now();
+    ending->deadline_.expires_at(
+        deadline < clock::time_point::max() - now ? now + deadline : clock::time_point::max());
+    ending->deadline_.async_wait(
+        [self = shared_from_this(), ending, handler = std::move(handler)](error_code) mutable {
+            self->endings_.remove(ending);
+            handler(ending->result_, ending->ended_ ? 0 : self->close_all());
+        });
+    endings_.push_back(ending);
+}
+
+void TCPServer::Shared::addresses(std::vector<Address>& list) const {
+    for (auto const& listener : listeners_)
+        list.push_back(listener->local_address());
+}
+
+TCPServerStats TCPServer::Shared::stats() const {
+    auto sum = ended_;
+    sum.active = open_.size();
+    for (auto const& listener : listeners_)
+        sum.accept_errors += listener->errors();
+    for (auto const& core : open_) {
+        sum.bytes_in += core.bytes_read();
+        sum.bytes_out += core.bytes_written();
+    }
+    return sum;
+}
+
+// ---- TCPServer
+
+TCPServer::TCPServer(TCPServerOptions options) : TCPServer(IOLoop::current(), std::move(options)) {}
+
+TCPServer::TCPServer(IOLoop& loop, TCPServerOptions options)
+    : TCPServer(
+          loop,
+          [this](IOStreamPtr stream, Address address) {
+              return handle_stream(std::move(stream), std::move(address));
+          },
+          std::move(options), Tag()) {}
+
+TCPServer::TCPServer(StreamHandler handler, TCPServerOptions options, Tag tag)
+    : TCPServer(IOLoop::current(), std::move(handler), std::move(options), tag) {}
+
+TCPServer::TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions options, Tag) {
+    if (options.idle_timeout <= clock::duration::zero())
+        throw std::invalid_argument("TCPServerOptions: idle_timeout must be positive");
+    if (options.max_connections == 0)
+        throw std::invalid_argument("TCPServerOptions: max_connections must be positive");
+    if (options.handshake_timeout <= clock::duration::zero())
+        throw std::invalid_argument("TCPServerOptions: handshake_timeout must be positive");
+    if (options.ssl)
+        check_certificate(*options.ssl, "TCPServerOptions");
+    shared_ = std::make_shared<Shared>(loop.get_executor(), std::move(handler), std::move(options));
+}
+
+TCPServer::~TCPServer() {
+    stop();
+}
+
+void TCPServer::listen(std::uint16_t port, std::string const& address, ListenOptions options) {
+    add_sockets(bind_sockets(port, address, options));
+}
+
+void TCPServer::add_sockets(std::vector<ListenSocket> sockets) {
+    for (auto& socket : sockets)
+        add_socket(std::move(socket));
+}
+
+void TCPServer::add_socket(ListenSocket socket) {
+    shared_->add(std::move(socket));
+}
+
+void TCPServer::bind(std::uint16_t port, std::string const& address, ListenOptions options) {
+    auto sockets = bind_sockets(port, address, options);
+    if (started_)
+        return add_sockets(std::move(sockets));
+    for (auto& socket : sockets)
+        bound_.push_back(std::move(socket));
+}
+
+void TCPServer::start(int num_processes, int) {
+    if (started_)
+        throw std::logic_error("TCPServer::start was called before: a server starts once");
+    if (num_processes != 1)
+        throw std::invalid_argument(
+            "TCPServer::start: " + std::to_string(num_processes) +
+            " processes are not supported; start(1) in each process of your own, with "
+            "ListenOptions::reuse_port");
+    started_ = true;
+    add_sockets(std::exchange(bound_, {}));
+}
+
+void TCPServer::stop() {
+    bound_.clear();
+    shared_->stop();
+}
+
+TCPServer::executor_type const& TCPServer::get_executor() const noexcept {
+    return shared_->executor();
+}
+
+void TCPServer::start_shutdown(clock::duration deadline, detail::SizeCompletion&& handler) {
+    stop();
+    shared_->wait_for_end(deadline, std::move(handler));
+}
+
+void TCPServer::reload_tls(std::shared_ptr<asio::ssl::context> context) {
+    if (!shared_->uses_tls())
+        throw std::logic_error("TCPServer::reload_tls: the server was made without TLS: give "
+                               "TCPServerOptions::ssl to the constructor");
+    if (!context)
+        throw std::invalid_argument("TCPServer::reload_tls: there is no context");
+    check_certificate(*context, "TCPServer::reload_tls");
+    shared_->use_tls(std::move(context));
+}
+
+std::vector<Address> TCPServer::addresses() const {
+    std::vector<Address> list;
+    shared_->addresses(list);
+    for (auto const& socket : bound_)
+        list.push_back(socket.local_address());
+    return list;
+}
+
+TCPServerStats TCPServer::stats() const {
+    return shared_->stats();
+}
+
+asio::awaitable<void> TCPServer::handle_stream(IOStreamPtr, Address) {
+    throw std::logic_error(
+        "TCPServer::handle_stream is not overridden: derive from TCPServer and override it, or "
+        "give the constructor a handler");
+}
+
+} // namespace tornado

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// Carries a stream's bytes over a TCP or Unix stream socket.
+#pragma once
+
+#include "transport/transport.hpp"
+
+#include <boost/asio/basic_stream_socket.hpp>
+
+namespace tornado::detail {
+
+class SocketTransport final : public Transport {
+public:
+    using Socket = asio::basic_stream_socket<asio::generic::stream_protocol>;
+
+    /// Sets an open socket non-blocking. Throws system_error when the descriptor is no socket.
+    explicit SocketTransport(Socket socket);
+
+    asio::any_io_executor const& executor() noexcept override { return socket_.get_executor(); }
+    int native_handle() noexcept override { return socket_.native_handle(); }
+    std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) override;
+    std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) override;
+    void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
+    Direction establish(error_code& ec) override;
+    Direction connect(Endpoint const& peer, error_code& ec) override;
+    void shutdown_write(error_code& ec) override;
+    void close() noexcept override;
+    int release(error_code& ec) override;
+
+private:
+    Socket socket_;
+};
+
+} // namespace tornado::detail

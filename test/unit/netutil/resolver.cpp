@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: BSL-1.0
+// Resolver and OverrideResolver: answers, cancellation, and name servers that never answer.
+#include "netutil/resolver.hpp"
+
+#include "tornado/netutil.hpp"
+
+#include "support/events.hpp"
+#include "support/host.hpp"
+#include "support/io.hpp"
+#include "support/scripted_resolver.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+using namespace tornado;
+using namespace tornado::test;
+using std::string_literals::operator""s;
+
+namespace {
+
+using Addresses = std::vector<Address>;
+
+std::string text(Addresses const& addresses) {
+    std::string all;
+    for (auto const& address : addresses)
+        all += (all.empty() ? "" : " ") + address.to_string();
+    return all;
+}
+
+std::string text(error_code ec, Addresses const& addresses) {
+    if (ec == asio::error::host_not_found)
+        return "unknown";
+    return ec ? word(ec) : text(addresses);
+}
+
+/// A handler for resolve.
+auto on(Events& events, std::string name) {
+    return [events, name = std::move(name)](error_code ec, Addresses const& addresses) mutable {
+        events.add(name + ":" + text(ec, addresses));
+    };
+}
+
+asio::awaitable<std::string> ask(Resolver& resolver, std::string host, std::uint16_t port,
+                                 int family = AF_UNSPEC) {
+    auto const [ec, addresses] =
+        co_await resolver.resolve(host, port, family, asio::as_tuple(asio::use_awaitable));
+    co_return text(ec, addresses);
+}
+
+std::ptrdiff_t threads() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                         std::filesystem::directory_iterator());
+}
+
+/// Where threads are held up until the test opens it. Copies are the same gate.
+class Gate {
+public:
+    /// What a held-up thread does; it may outlive the test.
+    std::function<void()> passage() {
+        return [state = state_] {
+            std::unique_lock lock(state->mutex);
+            ++state->arrived;
+            state->changed.notify_all();
+            state->changed.wait(lock, [&] { return state->open; });
+            ++state->passed;
+            state->changed.notify_all();
+        };
+    }
+    void open() {
+        std::lock_guard const lock(state_->mutex);
+        state_->open = true;
+        state_->changed.notify_all();
+    }
+    /// Whether so many have arrived and so many have passed, at last.
+    bool wait_for(int arrived, int passed = 0) {
+        std::unique_lock lock(state_->mutex);
+        return state_->changed.wait_for(
+            lock, 10s, [&] { return state_->arrived >= arrived && state_->passed >= passed; });
+    }
+    int arrived() {
+        std::lock_guard const lock(state_->mutex);
+        return state_->arrived;
+    }
+
+private:
+    struct State {
+        std::mutex mutex;
+        std::condition_variable changed;
+        int arrived = 0;
+        int passed = 0;
+        bool open = false;
+    };
+    std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+/// getaddrinfo hangs, until the gate is opened.
+struct HangingResolver : Resolver {
+    using Resolver::Resolver;
+    ~HangingResolver() override { gate.open(); }
+    Gate gate;
+
+protected:
+    void look_up(std::string, std::uint16_t port, int, Completion completion) override {
+        tornado::detail::run_detached([passage = gate.passage(), port,
+                                       completion = std::move(completion)](error_code) mutable {
+            if (!completion.wanted())
+                return;
+            passage();
+            completion({}, {Address("127.0.0.1", port)});
+        });
+    }
+};
+
+/// Runs `body` in a child process; its exit code, or -1 when it had to be killed after ten seconds.
+int in_child(std::function<int()> const& body) {
+    auto const child = ::fork();
+    if (child == 0)
+        std::exit(body()); // with the ends of statics, unlike _exit
+    auto const deadline = std::chrono::steady_clock::now() + 10s;
+    int status = 0;
+    while (::waitpid(child, &status, WNOHANG) == 0) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            ::kill(child, SIGKILL);
+            ::waitpid(child, &status, 0);
+            return -1;
+        }
+        std::this_thread::sleep_for(5ms);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// The thread sanitizer allows no threads in the child of a process that has any.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREADS_AFTER_FORK 0
+#endif
+#endif
+#ifndef THREADS_AFTER_FORK
+#define THREADS_AFTER_FORK 1
+#endif
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(netutil_resolver)
+
+// ---- Names
+
+BOOST_AUTO_TEST_CASE(T177_localhost_is_the_loopback_with_the_port) {
+    on_each_loop([](Host& host) {
+        Resolver resolver(host.loop());
+        host.run([&]() -> asio::awaitable<void> {
+            auto const all = co_await resolver.resolve("localhost", 80);
+            BOOST_TEST(!all.empty());
+            for (auto const& address : all)
+                BOOST_TEST((address == Address("127.0.0.1", 80) || address == Address("::1", 80)));
+            BOOST_TEST(co_await ask(resolver, "localhost", 0, AF_INET) == "127.0.0.1:0");
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T178_a_bad_host_is_an_error_from_every_resolver) {
+    on_each_loop([](Host& host) {
+        Resolver system(host.loop());
+        OverrideResolver mapped(system, {{"mapped", std::string(300, 'x')}});
+        host.run([&]() -> asio::awaitable<void> {
+            // None of these asks a name server.
+            for (auto const& name : {""s, "127.0.0.1\0x"s, "\0"s, std::string(300, 'x'), " "s})
+                for (auto* const resolver : {&system, static_cast<Resolver*>(&mapped)})
+                    BOOST_TEST(co_await ask(*resolver, name, 80) == "unknown", name);
+            BOOST_TEST(co_await ask(mapped, "mapped", 80) == "unknown");
+            BOOST_CHECK_THROW(static_cast<void>(co_await system.resolve("", 80)), system_error);
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(an_ip_literal_needs_no_thread) {
+    on_each_loop([](Host& host) {
+        Resolver resolver(host.loop());
+        Events events;
+        auto const before = threads();
+        static_cast<void>(resolver.resolve("127.0.0.1", 80)); // nobody asks for it
+        resolver.resolve("127.0.0.1", 80, on(events, "v4"));
+        resolver.resolve("::1", 443, on(events, "v6"));
+        resolver.resolve("fe80::1%lo", 1, on(events, "zone"));
+        resolver.resolve("::1", 443, AF_INET, on(events, "other family"));
+        BOOST_TEST(events.take() == ""); // never inside the call
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST(co_await ask(resolver, "127.0.0.1", 65535, AF_INET) == "127.0.0.1:65535");
+        });
+        BOOST_TEST(threads() <= before);
+        BOOST_TEST(events.take() ==
+                   "v4:127.0.0.1:80, v6:[::1]:443, zone:[fe80::1%lo]:1, other family:unknown");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T180_resolvers_of_loops_on_several_threads) {
+    std::vector<std::thread> several;
+    std::atomic<int> answers = 0;
+    for (int i = 0; i < 4; ++i)
+        several.emplace_back([&] {
+            IOLoop loop;
+            Resolver resolver;
+            for (int round = 0; round < 5; ++round)
+                loop.run_sync(
+                    [&]() -> asio::awaitable<void> {
+                        auto const found = co_await resolver.resolve("localhost", 1, AF_INET);
+                        answers += found == Addresses{{"127.0.0.1", 1}};
+                    },
+                    10s);
+        });
+    for (auto& thread : several)
+        thread.join();
+    BOOST_TEST(answers == 20);
+}
+
+BOOST_AUTO_TEST_CASE(a_resolver_on_plain_asio_and_with_any_token) {
+    asio::thread_pool pool(1);
+    Resolver resolver(asio::make_strand(pool));
+    BOOST_TEST(text(resolver.resolve("localhost", 80, AF_INET, asio::use_future).get()) ==
+               "127.0.0.1:80");
+    BOOST_TEST(text(resolver.resolve("127.0.0.1", 80, asio::use_future).get()) == "127.0.0.1:80");
+}
+
+BOOST_AUTO_TEST_CASE(completion_runs_on_the_handlers_executor) {
+    Io io;
+    Resolver resolver(io.executor());
+    asio::io_context other;
+    bool called = false;
+    resolver.resolve("127.0.0.1", 80,
+                     asio::bind_executor(other, [&](error_code, Addresses) { called = true; }));
+    io.run();
+    BOOST_TEST(!called);
+    other.run_for(10s);
+    BOOST_TEST(called);
+}
+
+// ---- Subclasses
+
+BOOST_AUTO_TEST_CASE(look_up_gets_the_question_and_answers_when_it_likes) {
+    on_each_loop([](Host& host) {
+        ScriptedResolver resolver(host.loop());
+        Events events;
+        resolver.resolve("example.com", 443, AF_INET6, on(events, "first"));
+        resolver.resolve("example.org", 80, on(events, "second"));
+        BOOST_TEST_REQUIRE(resolver.questions.size() == 2U);
+        auto& first = resolver.questions[0];
+        BOOST_TEST((first.host == "example.com" && first.port == 443 && first.family == AF_INET6));
+        BOOST_TEST(resolver.questions[1].family == AF_UNSPEC);
+        BOOST_TEST(first.completion.wanted());
+        std::swap(resolver.questions[0], resolver.questions[1]);
+        resolver.answer({Address("10.0.0.1", 1), Address("::1", 2)});
+        resolver.answer(asio::error::connection_refused);
+        BOOST_TEST(events.take() == ""); // never inside the call
+        host.check_no_work();
+        host.run([&]() -> asio::awaitable<void> {
+            resolver.always = {Address("10.0.0.2", 3)};
+            BOOST_TEST(co_await ask(resolver, "x", 0) == "10.0.0.2:3");
+        });
+        BOOST_TEST(events.take() == "second:10.0.0.1:1 [::1]:2, first:refused");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(only_the_first_answer_counts) {
+    Io io;
+    ScriptedResolver resolver(io.executor());
+    Events events;
+    resolver.resolve("x", 80, on(events, "x"));
+    auto completion = std::move(resolver.questions[0].completion);
+    completion({}, {Address("10.0.0.1", 1)});
+    BOOST_TEST(!completion.wanted());
+    completion(asio::error::connection_refused);
+    io.run();
+    completion({}, {});
+    io.run();
+    BOOST_TEST(events.take() == "x:10.0.0.1:1");
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_list_is_an_unknown_host) {
+    Io io;
+    ScriptedResolver resolver(io.executor());
+    Events events;
+    resolver.resolve("x", 80, on(events, "x"));
+    resolver.answer(Addresses());
+    io.run();
+    BOOST_TEST(events.take() == "x:unknown");
+}
+
+BOOST_AUTO_TEST_CASE(a_completion_that_is_dropped_or_assigned_to_aborts) {
+    Io io;
+    ScriptedResolver resolver(io.executor());
+    Events events;
+    for (auto const* name : {"a", "b", "c"})
+        resolver.resolve(name, 80, on(events, name));
+    resolver.questions[0].completion = std::move(resolver.questions[1].completion);
+    io.run_until([&, seen = ""s]() mutable { return (seen += events.take()) == "a:aborted"; });
+    resolver.questions.clear();
+    io.run();
+    BOOST_TEST(events.take() == "b:aborted, c:aborted");
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_of_look_up_leaves_resolve) {
+    struct Throwing : Resolver {
+        using Resolver::Resolver;
+        void look_up(std::string, std::uint16_t, int, Completion) override {
+            throw std::runtime_error("no");
+        }
+    };
+    Io io;
+    Throwing resolver(io.executor());
+    Events events;
+    BOOST_CHECK_THROW(resolver.resolve("x", 80, on(events, "x")), std::runtime_error);
+    io.run();
+    BOOST_TEST(events.take() == "x:aborted");
+}
+
+BOOST_AUTO_TEST_CASE(a_look_up_outlives_its_resolver) {
+    on_each_loop([](Host& host) {
+        Events events;
+        Resolver(host.loop()).resolve("localhost", 80, AF_INET, on(events, "x"));
+        host.run([&]() -> asio::awaitable<void> {
+            Resolver other(host.loop());
+            co_await host.until([&] { return events.take() == "x:127.0.0.1:80"; });
+        });
+    });
+}
+
+// ---- Cancellation, and the end of everything
+
+BOOST_AUTO_TEST_CASE(a_look_up_is_work_and_each_kind_of_cancellation_ends_it_at_once) {
+    using asio::cancellation_type;
+    for (auto const type :
+         {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+        Io io;
+        HangingResolver resolver(io.executor());
+        Events events;
+        asio::cancellation_signal signal;
+        resolver.resolve("x", 80, asio::bind_cancellation_slot(signal.slot(), on(events, "x")));
+        BOOST_TEST(resolver.gate.wait_for(1));
+        io.poll();
+        BOOST_TEST(!io.context.stopped()); // it is work
+        signal.emit(type);
+        signal.emit(type);
+        BOOST_TEST(events.take() == ""); // never inside the call
+        io.run();
+        BOOST_TEST(events.take() == "x:aborted");
+        BOOST_TEST(!signal.slot().has_handler());
+        resolver.gate.open();
+        BOOST_TEST(resolver.gate.wait_for(1, 1));
+        io.run();
+        BOOST_TEST(events.take() == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_cancellation_after_the_answer_changes_nothing) {
+    Io io;
+    ScriptedResolver resolver(io.executor());
+    resolver.always = {Address("10.0.0.1", 1)};
+    Events events;
+    asio::cancellation_signal signal;
+    resolver.resolve("x", 80, asio::bind_cancellation_slot(signal.slot(), on(events, "x")));
+    signal.emit(asio::cancellation_type::total);
+    io.run();
+    BOOST_TEST(events.take() == "x:10.0.0.1:1");
+}
+
+BOOST_AUTO_TEST_CASE(a_look_up_that_was_cancelled_in_the_queue_is_not_started) {
+    Io io;
+    HangingResolver resolver(io.executor());
+    asio::cancellation_signal signal;
+    Events events;
+    int const at_a_time = 10;
+    for (int i = 0; i < at_a_time; ++i)
+        resolver.resolve("x", 80, on(events, std::to_string(i)));
+    BOOST_TEST(resolver.gate.wait_for(at_a_time));
+    auto const busy = threads();
+    resolver.resolve("y", 80, asio::bind_cancellation_slot(signal.slot(), on(events, "y")));
+    resolver.resolve("z", 80, on(events, "z"));
+    BOOST_TEST(threads() == busy);
+    signal.emit(asio::cancellation_type::total);
+    io.run_until([&, seen = ""s]() mutable { return (seen += events.take()) == "y:aborted"; });
+    BOOST_TEST(resolver.gate.arrived() == at_a_time);
+    resolver.gate.open();
+    io.run();
+    BOOST_TEST(resolver.gate.arrived() == at_a_time + 1);
+    BOOST_TEST(events.take().find("z:127.0.0.1:80") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_context_does_not_wait_for_a_look_up_that_hangs) {
+    std::optional<HangingResolver> resolver;
+    auto const held = std::make_shared<int>();
+    auto const begin = std::chrono::steady_clock::now();
+    {
+        IOLoop loop;
+        resolver.emplace(loop);
+        resolver->resolve("x", 80, [held](error_code, Addresses) { BOOST_ERROR("called"); });
+        loop.add_callback([&loop] { loop.stop(); });
+        loop.start();
+        BOOST_TEST(resolver->gate.wait_for(1));
+        BOOST_TEST(held.use_count() == 2);
+    }
+    BOOST_TEST(held.use_count() == 1);
+    BOOST_CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    resolver->gate.open();
+    BOOST_TEST(resolver->gate.wait_for(1, 1)); // and comes to nobody
+}
+
+BOOST_AUTO_TEST_CASE(answers_race_with_the_end_of_the_context) {
+    struct Quick : Resolver {
+        using Resolver::Resolver;
+        void look_up(std::string, std::uint16_t, int, Completion completion) override {
+            tornado::detail::run_detached([completion = std::move(completion)](error_code) mutable {
+                completion({}, {Address("127.0.0.1", 1)});
+            });
+        }
+    };
+    auto const held = std::make_shared<int>();
+    int answered = 0;
+    for (int round = 0; round < 300; ++round) {
+        asio::io_context context;
+        Quick plain(context.get_executor());
+        Quick strand(asio::make_strand(context));
+        for (auto* const resolver : {&plain, &strand, &plain, &strand})
+            resolver->resolve("x", 1, [&, held](error_code, Addresses) { ++answered; });
+        for (int turns = round % 7; turns > 0; --turns)
+            context.poll_one();
+    }
+    BOOST_TEST(held.use_count() == 1);
+    BOOST_TEST_MESSAGE(answered << " of 1200 answers came in time");
+}
+
+BOOST_AUTO_TEST_CASE(a_process_that_exits_does_not_wait_for_a_look_up_that_hangs) {
+    if (!THREADS_AFTER_FORK)
+        return;
+    BOOST_TEST(in_child([] {
+                   static IOLoop loop;
+                   static auto* const resolver = new HangingResolver(loop); // never opens the gate
+                   resolver->resolve("x", 80, [](error_code, Addresses) {});
+                   loop.run_sync([] { resolver->gate.wait_for(1); });
+                   return 42;
+               }) == 42);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_process_has_threads_of_its_own) {
+    if (!THREADS_AFTER_FORK)
+        return;
+    auto const resolve = [] {
+        Io io;
+        Resolver resolver(io.executor());
+        Events events;
+        resolver.resolve("localhost", 80, AF_INET, on(events, "x"));
+        io.run();
+        return events.take() == "x:127.0.0.1:80" ? 0 : 1;
+    };
+    BOOST_TEST(resolve() == 0); // there is an idle thread now
+    BOOST_TEST(in_child([&]() -> int {
+                   // What threads of the parent held when it forked is nobody's here: no leak
+                   // check.
+                   std::_Exit(resolve() + in_child([&]() -> int { std::_Exit(resolve()); }));
+               }) == 0);
+    BOOST_TEST(resolve() == 0);
+}
+
+// ---- OverrideResolver
+
+BOOST_AUTO_TEST_CASE(T179_the_key_that_says_most_counts) {
+    on_each_loop([](Host& host) {
+        ScriptedResolver inner(host.loop());
+        OverrideResolver resolver(inner, {{"a", "host"},
+                                          {{"a", 80}, {"port", 8080}},
+                                          {{"a", 80, AF_INET}, {"family", 8081}},
+                                          {{"b", 80, AF_INET6}, "b6"},
+                                          {{"c", 80, AF_UNSPEC}, "any"}});
+        auto const asked = [&](std::string name, std::uint16_t port, int family = AF_UNSPEC) {
+            resolver.resolve(std::move(name), port, family, [](error_code, Addresses) {});
+            auto const question = std::move(inner.questions.front());
+            inner.questions.pop_front();
+            BOOST_TEST(question.family == family);
+            return question.host + ":" + std::to_string(question.port);
+        };
+        BOOST_TEST(asked("a", 80, AF_INET) == "family:8081");
+        BOOST_TEST(asked("a", 80, AF_INET6) == "port:8080");
+        BOOST_TEST(asked("a", 80) == "port:8080");
+        BOOST_TEST(asked("a", 81, AF_INET) == "host:81");
+        BOOST_TEST(asked("a", 81) == "host:81");
+        BOOST_TEST(asked("b", 80, AF_INET6) == "b6:80");
+        BOOST_TEST(asked("b", 80) == "b:80");
+        BOOST_TEST(asked("c", 80) == "any:80");
+        BOOST_TEST(asked("c", 80, AF_INET) == "c:80");
+        BOOST_TEST(asked("host", 80) == "host:80"); // what it gives is not looked for again
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T179_what_is_given_may_be_a_literal_or_a_name) {
+    on_each_loop([](Host& host) {
+        auto const system = std::make_shared<Resolver>(host.loop());
+        OverrideResolver resolver(system, {{"literal", "127.0.1.1"}, {"name", "localhost"}});
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST(co_await ask(resolver, "literal", 80) == "127.0.1.1:80");
+            BOOST_TEST(co_await ask(resolver, "name", 80, AF_INET) == "127.0.0.1:80");
+            BOOST_TEST(co_await ask(resolver, "localhost", 81, AF_INET) == "127.0.0.1:81");
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(overriding_resolvers_can_be_stacked_closed_and_cancelled) {
+    Io io;
+    auto const inner = std::make_shared<ScriptedResolver>(io.executor());
+    auto const middle =
+        std::make_shared<OverrideResolver>(inner, OverrideResolver::Mapping{{"b", "c"}});
+    OverrideResolver outer(middle, {{"a", "b"}});
+    Events events;
+    asio::cancellation_signal signal;
+    outer.resolve("a", 80, asio::bind_cancellation_slot(signal.slot(), on(events, "a")));
+    BOOST_TEST_REQUIRE(inner->questions.size() == 1U);
+    BOOST_TEST(inner->questions[0].host == "c");
+    signal.emit(asio::cancellation_type::partial);
+    io.run(); // nothing is left to wait for, although nobody has answered
+    BOOST_TEST(events.take() == "a:aborted");
+    BOOST_TEST(!inner->questions[0].completion.wanted());
+    outer.close();
+    BOOST_TEST(inner->closed == 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
