@@ -54,8 +54,13 @@ public:
     /// Ends the pending read, with what it asked for if the verdict was `ready` and `ec` is empty.
     void complete(error_code const& ec);
 
-    /// True if the pending read needs bytes, or if none are buffered ahead.
-    bool wants_input() const noexcept { return pending_ || buffer_.empty(); }
+    /// True if the pending read needs bytes, or if none are buffered ahead; with `watching`, if
+    /// less than a chunk is.
+    bool wants_input(bool watching = false) const noexcept {
+        return pending_ || buffer_.size() < (watching ? chunk_size_ : 1);
+    }
+    /// Whether the buffer has room, by the stream's limit.
+    bool has_room() const noexcept { return buffer_.size() < max_buffer_size_; }
     /// Room to receive into; commit() says how much of it was filled.
     std::array<asio::mutable_buffer, 2> prepare();
     void commit(std::size_t n);
@@ -90,8 +95,10 @@ private:
 
     Verdict look(bool at_end);
     Verdict fill(IntoRead const& read);
+    /// The pending read whose memory is to be received into.
     IntoRead const* into_pending() const noexcept {
-        return pending_ ? std::get_if<IntoRead>(&read_) : nullptr;
+        auto const* const into = pending_ ? std::get_if<IntoRead>(&read_) : nullptr;
+        return into && bytes_ != into->buffer.size() ? into : nullptr;
     }
 
     std::size_t max_buffer_size_;

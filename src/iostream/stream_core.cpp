@@ -14,8 +14,11 @@ namespace tornado::detail {
 
 namespace {
 
-// After so many steps other handlers of the loop have their turn.
-constexpr int steps_a_turn = 512;
+// After so many steps, or so many bytes moved, other handlers of the loop have their turn.
+constexpr int steps_a_turn = 256;
+constexpr std::uint64_t bytes_a_turn = 128 * 1024;
+// So much of the queue is offered to the transport at a time.
+constexpr std::size_t bytes_a_send = 128 * 1024;
 // For what completed writes took, after close().
 constexpr auto linger = std::chrono::seconds(30);
 
@@ -32,6 +35,18 @@ void call_logged(char const* what, Callback&& callback, Args... args) {
         log(Logger::application, LogLevel::error,
             std::string("Exception in ") + what + ": " + describe(std::current_exception()));
     }
+}
+
+// The first `most` bytes of a list of buffers.
+std::span<asio::const_buffer> cut(std::span<asio::const_buffer> buffers, std::size_t most) {
+    for (auto& buffer : buffers) {
+        if (buffer.size() >= most) {
+            buffer = asio::buffer(buffer, most);
+            return buffers.first(static_cast<std::size_t>(&buffer - buffers.data()) + 1);
+        }
+        most -= buffer.size();
+    }
+    return buffers;
 }
 
 template <class Slot, class Cancel>
@@ -239,6 +254,10 @@ void StreamCore::ready(Direction direction, error_code ec) {
         waiting_write_ = false;
         writable_ = true;
         break;
+    case Direction::hang_up:
+        if (!ec)
+            check_lost();
+        break;
     }
     if (ec && ec != asio::error::operation_aborted)
         shut(ec, false);
@@ -267,8 +286,9 @@ void StreamCore::turn() {
         return; // a handler runs the context; the turn that called it goes on
     in_turn_ = true;
     int left = steps_a_turn;
+    auto const until = moved() + bytes_a_turn;
     try {
-        while (left != 0 && step())
+        while (left != 0 && step(moved() < until))
             --left;
     } catch (
         ...) { // a handler's exception is the loop's business; the stream goes on in another turn
@@ -282,7 +302,7 @@ void StreamCore::turn() {
 
 void StreamCore::finish_turn(bool more) {
     in_.settle();
-    if (more)
+    if (more || (unsent() && writable_ && usable()))
         schedule();
     else
         arm();
@@ -303,7 +323,7 @@ inline bool StreamCore::finish_read() {
 }
 
 // One step, of what there is to do the first; false if there is nothing.
-bool StreamCore::step() {
+bool StreamCore::step(bool may_move) {
     if (connected_ == Connected::pending && proceed())
         return true;
     if (waiter_ && finish_waiting())
@@ -314,7 +334,7 @@ bool StreamCore::step() {
     }
     if (in_.due(at_end()) && finish_read())
         return true;
-    if (unsent() && send())
+    if (may_move && unsent() && send())
         return true;
     if (end_wanted_ && send_end())
         return true;
@@ -322,7 +342,9 @@ bool StreamCore::step() {
         tell_crossing();
         return true;
     }
-    return (readable_ && receive()) || (state_ == State::closed && finish_close());
+    if (may_move && readable_ && receive())
+        return true;
+    return closed() ? state_ == State::closed && finish_close() : ended_ && close_if_ended();
 }
 
 // One step towards the first byte, if what it waits for has come.
@@ -358,6 +380,8 @@ void StreamCore::advance(Direction next, error_code ec) {
     case Direction::write:
         writable_ = false;
         break;
+    case Direction::hang_up: // nothing waits for that to be established
+        break;
     }
 }
 
@@ -386,7 +410,7 @@ void StreamCore::fail_read(ReadSide::Verdict verdict) {
     } else if (verdict == ReadSide::Verdict::cancelled) {
         ec = asio::error::operation_aborted;
     } else {
-        ec = closed() ? close_error() : asio::error::eof;
+        ec = closed() || error_ ? close_error() : asio::error::eof;
     }
     in_.complete(ec);
 }
@@ -405,7 +429,8 @@ bool StreamCore::send() {
         Uninitialized() noexcept {}
         WriteSide::Buffers buffers;
     } room;
-    auto const gathered = std::span(room.buffers).first(out_.gather(room.buffers));
+    auto const gathered =
+        cut(std::span(room.buffers).first(out_.gather(room.buffers)), bytes_a_send);
     error_code ec;
     auto const n = transport_->write_some(gathered, ec);
     out_.consume(n);
@@ -417,18 +442,23 @@ bool StreamCore::send() {
     } else if (ec == asio::error::would_block) {
         writable_ = false;
     } else {
-        readable_ = true;
-        while (in_.examine(false) == ReadSide::Verdict::more && readable_ && receive()) {
-            // what the peer sent before it went is delivered
-        }
-        if (!is_reset(ec))
-            log(Logger::general, LogLevel::warning, "Write error on stream: " + ec.message());
-        shut(ec, false);
-        abandon();
+        fail_sending(ec);
     }
     if (state_ == State::closed && !unsent() && !end_wanted_)
         free_descriptor();
     return true;
+}
+
+void StreamCore::fail_sending(error_code cause) {
+    // A broken pipe tells that the peer is gone; the kernel may still know why.
+    if (cause == asio::error::broken_pipe)
+        if (auto const why = transport_->lost(); why && why != asio::error::eof)
+            cause = why;
+    take_last_words();
+    if (!is_reset(cause))
+        log(Logger::general, LogLevel::warning, "Write error on stream: " + cause.message());
+    shut(cause, false);
+    abandon();
 }
 
 void StreamCore::send_now() {
@@ -451,6 +481,14 @@ bool StreamCore::send_end() {
     return true;
 }
 
+// What was being written when the peer's end was seen has left.
+bool StreamCore::close_if_ended() {
+    if (half_close_ || unsent() || state_ != State::open)
+        return false;
+    shut(error_, true);
+    return true;
+}
+
 void StreamCore::tell_crossing() {
     call_logged("write watermark callback", [this] { out_.tell_crossing(); });
 }
@@ -460,8 +498,15 @@ bool StreamCore::receive() {
         return false;
     if (closed())
         return end_sent_ && receive_and_discard();
-    if (!in_.wants_input())
+    if (!in_.wants_input(watching()))
         return false;
+    if (auto const ec = receive_once())
+        end(ec);
+    return true;
+}
+
+// Gives the end of the stream, if that is what was received.
+error_code StreamCore::receive_once() {
     auto const room = in_.prepare();
     error_code ec;
     auto const n = transport_->read_some(room, ec);
@@ -473,9 +518,27 @@ bool StreamCore::receive() {
         silence_ = 0;
         in_.commit(n);
     }
-    if (ec && ec != asio::error::would_block)
-        end(ec);
-    return true;
+    return ec == asio::error::would_block ? error_code() : ec;
+}
+
+// What the peer sent before the connection was lost is delivered before that is told. It is in the
+// kernel's buffer, and taken from there as far as the stream's limit goes.
+void StreamCore::take_last_words() {
+    readable_ = !ended_ && !closed();
+    while (readable_ && in_.has_room() && !receive_once()) {
+    }
+}
+
+// Nothing else tells of a lost connection while neither bytes nor room for bytes is waited for.
+void StreamCore::check_lost() {
+    auto const cause = closed() ? error_code() : transport_->lost();
+    if (!cause)
+        return; // such as urgent data: asked once more, it would be told again at once
+    take_last_words();
+    if (ended_)
+        shut(cause, false);
+    else
+        end(cause);
 }
 
 // The peer's last words after close_after_flush, so that the kernel does not answer them with a
@@ -503,19 +566,28 @@ void StreamCore::arm() {
         return;
     bool const pending = connected_ == Connected::pending;
     bool const output = pending ? awaited_ == Direction::write : unsent() && !writable_;
-    if (output && !waiting_write_) {
-        waiting_write_ = true;
-        transport_->async_wait(Direction::write, shared_from_this());
-    }
+    if (output)
+        wait_for(Direction::write, waiting_write_);
+    if (output && ended_ && !half_close_ && !deadline_)
+        start_deadline(linger); // longer while the answer moves: see expire()
     bool const input = pending    ? awaited_ == Direction::read
                        : closed() ? end_wanted_ && end_sent_
-                                  : !ended_ && in_.wants_input();
-    if (!input || waiting_read_)
+                                  : !ended_ && in_.wants_input(watching());
+    if (!input) {
+        if (!output && !pending && !closed())
+            wait_for(Direction::hang_up, waiting_hang_up_);
+        return;
+    }
+    if (waiting_read_)
         return;
     if (readable_ || (!pending && looks_again()))
         return schedule();
-    waiting_read_ = true;
-    transport_->async_wait(Direction::read, shared_from_this());
+    wait_for(Direction::read, waiting_read_);
+}
+
+void StreamCore::wait_for(Direction direction, bool& waiting) {
+    if (!std::exchange(waiting, true))
+        transport_->async_wait(direction, shared_from_this());
 }
 
 // A wait costs a call of its own. A peer that answers at once needs none: what it has sent is there
@@ -545,22 +617,26 @@ error_code StreamCore::close_error() const {
 
 // The peer's end, or a failure to receive.
 void StreamCore::end(error_code cause) {
-    if (cause == asio::error::eof && half_close_) {
-        ended_ = true;
-        return;
-    }
     // TLS that ends without a word is an end like any other (T139).
     bool const clean = cause == asio::error::eof || cause == asio::ssl::error::stream_truncated;
-    if (!clean && !is_reset(cause))
-        log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
-    shut(cause, clean);
+    if (!clean) {
+        if (!is_reset(cause))
+            log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
+        return shut(cause, false);
+    }
+    ended_ = true;
+    if (half_close_)
+        return;
+    if (!error_)
+        error_ = cause;
 }
 
 void StreamCore::shut(error_code cause, bool keep_completed) {
     if (state_ == State::closed)
         return;
     state_ = State::closed;
-    error_ = cause;
+    if (!error_)
+        error_ = cause;
     awaited_ = Direction::none;
     bool const keep = keep_completed && established();
     out_.drop(close_error(), keep);
@@ -583,14 +659,16 @@ void StreamCore::free_descriptor() noexcept {
 }
 
 void StreamCore::start_deadline(clock::duration delay) {
-    deadline_ = std::make_unique<asio::steady_timer>(transport_->executor(), delay);
-    deadline_->async_wait([weak = weak_from_this()](error_code ec) {
+    deadline_.reset(new Deadline{asio::steady_timer(transport_->executor(), delay), moved()});
+    deadline_->timer.async_wait([weak = weak_from_this()](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
             self->expire();
     });
 }
 
 void StreamCore::expire() {
+    if (state_ == State::open && ended_ && unsent() && deadline_->moved != moved())
+        return start_deadline(linger);
     shut(asio::error::timed_out, false);
     abandon();
     free_descriptor();

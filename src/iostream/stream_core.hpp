@@ -35,7 +35,11 @@ protected:
 /// buffer without leaving the turn.
 ///
 ///     open --close_after_flush--> flushing --all sent and the peer's end, or a deadline--> closed
-///     open --close, the peer's end, a failure--------------------------------------------> closed
+///     open --close, a failure------------------------------------------------------------> closed
+///     open --the peer's end: reads end now-----> open, until nothing is queued ----------> closed
+///
+/// A step that moves bytes is taken only while the turn's budget lasts, so that a stream which
+/// could go on for ever does not hold the loop.
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
 ///
@@ -127,7 +131,7 @@ public:
     bool at_end() const noexcept { return ended_ || state_ != State::open; }
     bool reading() const noexcept { return in_.pending() || awaited_ == Direction::read; }
     bool writing() const noexcept { return unsent(); }
-    error_code error() const noexcept { return error_; }
+    error_code error() const noexcept { return closed() ? error_ : error_code(); }
     std::uint64_t bytes_read() const noexcept { return received_; }
     std::uint64_t bytes_written() const noexcept { return out_.sent(); }
     /// How often this was asked since a byte moved, this time included.
@@ -155,7 +159,7 @@ private:
     void post_turn();
     void turn();
     void finish_turn(bool more);
-    bool step();
+    bool step(bool may_move);
     bool proceed();
     void advance(Direction next, error_code ec);
     bool finish_waiting();
@@ -166,10 +170,16 @@ private:
     /// As much as the kernel takes now.
     void send_now();
     bool send_end();
+    void fail_sending(error_code cause);
+    bool close_if_ended();
     void tell_crossing();
     bool receive();
+    error_code receive_once();
     bool receive_and_discard();
+    void take_last_words();
+    void check_lost();
     void arm();
+    void wait_for(Direction direction, bool& waiting);
     bool looks_again() noexcept;
 
     template <class Result>
@@ -202,6 +212,10 @@ private:
     bool has_operations() const noexcept;
     bool in_flight() const noexcept;
     error_code close_error() const;
+    /// Bytes that were moved, in all.
+    std::uint64_t moved() const noexcept { return received_ + out_.sent(); }
+    /// The peer's end, or a reset, is looked out for while bytes are unread, too.
+    bool watching() const noexcept { return close_callback_ != nullptr; }
     void end(error_code cause);
     void shut(error_code cause, bool keep_completed);
     void free_descriptor() noexcept;
@@ -217,7 +231,11 @@ private:
     WriteSide out_;
     std::unique_ptr<Established> waiter_;                   // few streams have one
     std::unique_ptr<std::function<void()>> close_callback_; // and few have one
-    std::unique_ptr<asio::steady_timer> deadline_;
+    struct Deadline {
+        asio::steady_timer timer;
+        std::uint64_t moved; // when it was set: what still moves is given more time
+    };
+    std::unique_ptr<Deadline> deadline_;
     std::uint64_t received_ = 0;
     error_code error_;
 
@@ -229,13 +247,14 @@ private:
     bool writable_ = true;      // worth an attempt: not known to be full
     bool waiting_read_ = false; // a wait of the transport is pending
     bool waiting_write_ = false;
-    bool scheduled_ = false; // a turn is posted
+    bool waiting_hang_up_ = false; // or has been told what is none, and does not ask again
+    bool scheduled_ = false;       // a turn is posted
     bool in_turn_ = false;
     bool freed_ = false;          // the descriptor is
     bool wait_cancelled_ = false; // that of waiter_
     bool held_ = false;           // the transport has taken bytes that it has yet to send
-    bool ended_ = false;          // nothing more will be received
-    bool end_wanted_ = false;     // the write side is to end after the queue
+    bool ended_ = false; // nothing more will be received; if the stream is open, error_ tells why
+    bool end_wanted_ = false; // the write side is to end after the queue
     bool end_sent_ = false;
     bool looking_ = false; // the next receive is a look again
     bool quick_ = false;   // the last look was worth it

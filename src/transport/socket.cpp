@@ -4,6 +4,7 @@
 #include "last_error.hpp"
 
 #include <cerrno>
+#include <poll.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -30,8 +31,27 @@ std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buff
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
-    socket_.async_wait(direction == Direction::read ? Socket::wait_read : Socket::wait_write,
-                       Wakeup(std::move(waiter), direction));
+    auto const what = direction == Direction::read    ? Socket::wait_read
+                      : direction == Direction::write ? Socket::wait_write
+                                                      : Socket::wait_error;
+    socket_.async_wait(what, Wakeup(std::move(waiter), direction));
+}
+
+error_code SocketTransport::lost() noexcept {
+    pollfd state{native_handle(), 0, 0};
+    if (::poll(&state, 1, 0) != 1 || (state.revents & (POLLERR | POLLHUP)) == 0)
+        return {};
+    auto const error = pending_error();
+    return error ? error : asio::error::eof;
+}
+
+// Taken by whoever asks first: SO_ERROR of socket(7).
+error_code SocketTransport::pending_error() noexcept {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &value, &size) != 0)
+        value = errno;
+    return {value, boost::system::system_category()};
 }
 
 // Asio's own synchronous connect waits for the end, so the call is made here.
@@ -59,11 +79,7 @@ Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
 }
 
 Direction SocketTransport::establish(error_code& ec) {
-    int value = 0;
-    socklen_t size = sizeof value;
-    if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &value, &size) != 0)
-        value = errno;
-    ec = {value, boost::system::system_category()};
+    ec = pending_error();
     if (ec)
         return Direction::none;
     // A hang-up of the time before connect() can end the first wait too early.

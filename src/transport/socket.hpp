@@ -22,11 +22,14 @@ public:
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
     Direction establish(error_code& ec) override;
     Direction connect(Endpoint const& peer, error_code& ec) override;
+    error_code lost() noexcept override;
     void shutdown_write(error_code& ec) override;
     void close() noexcept override;
     int release(error_code& ec) override;
 
 private:
+    error_code pending_error() noexcept;
+
     Socket socket_;
 };
 

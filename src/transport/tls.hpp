@@ -42,6 +42,7 @@ public:
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
     Direction establish(error_code& ec) override;
     Direction connect(Endpoint const& peer, error_code& ec) override;
+    error_code lost() noexcept override { return lower_->lost(); }
     void shutdown_write(error_code& ec) override;
     bool must_linger() noexcept override;
     void close() noexcept override;

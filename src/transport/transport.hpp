@@ -15,7 +15,9 @@
 
 namespace tornado::detail {
 
-enum class Direction : unsigned char { none, read, write };
+/// What a wait is for: bytes, room for bytes, or the loss of the connection, which is a hang-up
+/// of both directions or an error.
+enum class Direction : unsigned char { none, read, write, hang_up };
 
 /// Who waits for a transport. Shared, because a wait keeps its waiter alive.
 class Waiter {
@@ -73,6 +75,7 @@ public:
     virtual std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) = 0;
 
     /// Calls waiter->ready() once, from the executor. At most one wait in each direction at a time.
+    /// One for a hang-up may end without one: ask lost() then.
     virtual void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) = 0;
 
     /// Goes on with what comes before the first byte: the connection, TLS's handshake. Returns what
@@ -81,6 +84,10 @@ public:
     virtual Direction establish(error_code& ec) = 0;
     /// Begins to connect; the result is establish()'s.
     virtual Direction connect(Endpoint const& peer, error_code& ec) = 0;
+
+    /// Whether the connection is lost, both ways: with the system's error, which is not told again,
+    /// or `eof` if there is none. Bytes that came before may still be there to be read.
+    virtual error_code lost() noexcept = 0;
 
     /// No more bytes will be written; what was written reaches the peer, then end of stream.
     /// `would_block`: as write_some, and to be called again after that.

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,15 @@ public:
         end_ = how;
         wake(detail::Direction::read);
     }
+    /// The connection is lost; what has arrived can still be read.
+    void lose(error_code how) {
+        loss_ = how;
+        end(how);
+        wake(detail::Direction::write);
+        wake(detail::Direction::hang_up);
+    }
+    /// A wait for a hang-up ends without one, as urgent data would have it.
+    void alarm() { wake(detail::Direction::hang_up); }
     /// The kernel takes so many bytes more.
     void drain(std::size_t n = none) {
         room = n == none ? none : room + n;
@@ -75,10 +85,7 @@ public:
     }
     bool waits(detail::Direction direction) { return slot(direction).has_value(); }
     /// What the destruction of a context does to the waits that are pending.
-    void drop_waits() {
-        auto const read = std::exchange(read_wait_, std::nullopt);
-        auto const write = std::exchange(write_wait_, std::nullopt);
-    }
+    void drop_waits() { auto const waits = std::move(waits_); }
 
 private:
     friend class ScriptedTransport;
@@ -98,12 +105,17 @@ private:
     bool is_ready(detail::Direction direction) const {
         if (calls > fail_at)
             return true;
-        return direction == detail::Direction::read ? !arrivals_.empty() || end_ : room != 0;
+        switch (direction) {
+        case detail::Direction::read:
+            return !arrivals_.empty() || end_;
+        case detail::Direction::write:
+            return room != 0 || loss_;
+        default:
+            return loss_.failed();
+        }
     }
 
-    std::optional<detail::Wakeup>& slot(detail::Direction direction) {
-        return direction == detail::Direction::read ? read_wait_ : write_wait_;
-    }
+    std::optional<detail::Wakeup>& slot(detail::Direction direction) { return waits_[direction]; }
 
     void wake(detail::Direction direction, error_code ec = {}) {
         if (auto& wait = slot(direction)) {
@@ -118,8 +130,8 @@ private:
     error_code end_;
     std::size_t read_blocks_ = 0;
     std::size_t write_blocks_ = 0;
-    std::optional<detail::Wakeup> read_wait_;
-    std::optional<detail::Wakeup> write_wait_;
+    error_code loss_; // until it was told
+    std::map<detail::Direction, std::optional<detail::Wakeup>> waits_;
 };
 
 class ScriptedTransport final : public detail::Transport {
@@ -155,6 +167,11 @@ public:
         ++wire_->writes;
         if (wire_->fails(ec) || (ec = wire_->write_failure))
             return 0;
+        if (wire_->loss_) { // a send takes the error, and leaves an end of stream
+            ec = std::exchange(wire_->loss_, {});
+            wire_->end_ = asio::error::eof;
+            return 0;
+        }
         if (wire_->is_slow(wire_->write_blocks_) || wire_->room == 0) {
             ec = asio::error::would_block;
             return 0;
@@ -193,6 +210,12 @@ public:
         return detail::Direction::none;
     }
 
+    error_code lost() noexcept override {
+        if (wire_->loss_)
+            wire_->end_ = asio::error::eof;
+        return std::exchange(wire_->loss_, {});
+    }
+
     void shutdown_write(error_code& ec) override {
         if (!wire_->fails(ec))
             wire_->ended = true;
@@ -200,8 +223,9 @@ public:
 
     void close() noexcept override {
         wire_->open = false;
-        wire_->wake(detail::Direction::read, asio::error::operation_aborted);
-        wire_->wake(detail::Direction::write, asio::error::operation_aborted);
+        for (auto const direction :
+             {detail::Direction::read, detail::Direction::write, detail::Direction::hang_up})
+            wire_->wake(direction, asio::error::operation_aborted);
     }
 
     int release(error_code&) override {
