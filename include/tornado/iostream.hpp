@@ -52,7 +52,8 @@ struct StreamOptions {
     /// Bytes queued and not yet sent. A write that would pass it fails with `error::buffer_full`;
     /// the stream stays open (T098).
     std::size_t max_write_buffer_size = std::numeric_limits<std::size_t>::max();
-    /// Keeps the stream open for writing when the peer ends its side. Tornado closes it (T110).
+    /// Keeps the stream open for writing when the peer ends its side. Without it the stream closes
+    /// as soon as nothing is queued (T110).
     bool half_close = false;
 };
 
@@ -207,9 +208,10 @@ public:
     auto async_write_some(ConstBufferSequence const& buffers, Token&& token = asio::deferred_t());
 
     /// Runs `callback` once when the stream has closed and what was pending has been failed (T075),
-    /// always from the loop (T076), also if the stream is closed already. An empty function clears
-    /// it (T108). It is released when it has run: until then a callback that holds the stream keeps
-    /// it alive.
+    /// always from the loop (T076), also if the stream is closed already. With one the stream looks
+    /// ahead, to a chunk of unread bytes, for the peer's end (T109); a reset is noticed without. An
+    /// empty function clears it (T108). It is released when it has run: until then a callback that
+    /// holds the stream keeps it alive.
     void set_close_callback(std::function<void()> callback);
 
     /// Closes: a pending read takes what the buffer can satisfy (T102, T103), other pending
@@ -227,12 +229,14 @@ public:
     /// `broken_pipe`.
     void shutdown_write();
 
-    /// True from close(), close_after_flush() or the peer's end on.
+    /// True from close() or close_after_flush() on, or from the peer's end. That ends reads at
+    /// once, but the stream only in the first turn in which nothing is queued, so that an answer
+    /// which is being written arrives (T110); one that does not move for 30 seconds is given up.
     bool closed() const noexcept;
     bool reading() const noexcept; ///< a read is pending (T122)
     bool writing() const noexcept; ///< bytes wait to be sent (T122)
-    /// Why the stream closed; empty while it is open and after a plain close(). End of stream is
-    /// `asio::error::eof`.
+    /// Why the stream closed, the cause that came first; empty while it is open and after a plain
+    /// close(). End of stream is `asio::error::eof`.
     error_code error() const noexcept;
 
     /// Back-pressure: calls `callback(true)` from the loop when more than `high` bytes are queued

@@ -240,6 +240,7 @@ BOOST_AUTO_TEST_CASE(what_tls_below_tls_holds_back_is_sent_later) {
         detail::Direction connect(Endpoint const&, error_code&) override {
             return detail::Direction::none;
         }
+        error_code lost() noexcept override { return {}; }
         void shutdown_write(error_code&) override {}
         void close() noexcept override {}
         int release(error_code&) override { return -1; }
