@@ -37,15 +37,16 @@ void ReadSide::complete(error_code const& ec) {
     into.handler(ec, bytes_);
 }
 
-std::array<asio::mutable_buffer, 2> ReadSide::prepare() {
+std::array<asio::mutable_buffer, 2> ReadSide::prepare(std::size_t most) {
     if (auto const* const into = into_pending())
-        return {into->buffer + bytes_, asio::mutable_buffer()};
+        return {asio::buffer(into->buffer + bytes_, most), asio::mutable_buffer()};
     auto const size = buffer_.size();
     auto const allowed = max_buffer_size_ - std::min(size, max_buffer_size_);
     // Without a read to serve, no more than a chunk is looked ahead (T085).
     auto const wanted = pending_ || size >= chunk_size_ ? chunk_size_ : chunk_size_ - size;
     // One byte more than allowed tells a full buffer from one that would overflow a read.
-    auto const spans = buffer_.prepare(allowed < wanted ? allowed + pending_ : wanted);
+    auto const spans =
+        buffer_.prepare(std::min(allowed < wanted ? allowed + pending_ : wanted, most));
     return {asio::buffer(spans[0].data(), spans[0].size()),
             asio::buffer(spans[1].data(), spans[1].size())};
 }

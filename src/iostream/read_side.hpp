@@ -61,8 +61,8 @@ public:
     }
     /// Whether the buffer has room, by the stream's limit.
     bool has_room() const noexcept { return buffer_.size() < max_buffer_size_; }
-    /// Room to receive into; commit() says how much of it was filled.
-    std::array<asio::mutable_buffer, 2> prepare();
+    /// Room to receive into, for `most` bytes at most; commit() says how much of it was filled.
+    std::array<asio::mutable_buffer, 2> prepare(std::size_t most = no_limit);
     void commit(std::size_t n);
     /// The turn is over: memory that is not needed goes back.
     void settle() { buffer_.settle(); }

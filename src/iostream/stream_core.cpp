@@ -16,9 +16,11 @@ namespace {
 
 // After so many steps, or so many bytes moved, other handlers of the loop have their turn.
 constexpr int steps_a_turn = 256;
-constexpr std::uint64_t bytes_a_turn = 128 * 1024;
-// So much of the queue is offered to the transport at a time.
-constexpr std::size_t bytes_a_send = 128 * 1024;
+constexpr std::size_t bytes_alone = 256 * 1024;
+constexpr std::size_t bytes_in_company = 32 * 1024;
+
+// How many turns the streams of this thread have had.
+constinit thread_local std::uint32_t turns = 0;
 // For what completed writes took, after close().
 constexpr auto linger = std::chrono::seconds(30);
 
@@ -286,9 +288,11 @@ void StreamCore::turn() {
         return; // a handler runs the context; the turn that called it goes on
     in_turn_ = true;
     int left = steps_a_turn;
-    auto const until = moved() + bytes_a_turn;
+    auto const since_last = std::max(++turns - last_turn_, 1U);
+    last_turn_ = turns;
+    auto const until = moved() + std::max(bytes_alone / since_last, bytes_in_company);
     try {
-        while (left != 0 && step(moved() < until))
+        while (left != 0 && step(until - std::min(until, moved())))
             --left;
     } catch (
         ...) { // a handler's exception is the loop's business; the stream goes on in another turn
@@ -323,7 +327,7 @@ inline bool StreamCore::finish_read() {
 }
 
 // One step, of what there is to do the first; false if there is nothing.
-bool StreamCore::step(bool may_move) {
+bool StreamCore::step(std::size_t may_move) {
     if (connected_ == Connected::pending && proceed())
         return true;
     if (waiter_ && finish_waiting())
@@ -334,7 +338,7 @@ bool StreamCore::step(bool may_move) {
     }
     if (in_.due(at_end()) && finish_read())
         return true;
-    if (may_move && unsent() && send())
+    if (may_move != 0 && unsent() && send(may_move))
         return true;
     if (end_wanted_ && send_end())
         return true;
@@ -342,7 +346,7 @@ bool StreamCore::step(bool may_move) {
         tell_crossing();
         return true;
     }
-    if (may_move && readable_ && receive())
+    if (may_move != 0 && readable_ && receive(may_move))
         return true;
     return closed() ? state_ == State::closed && finish_close() : ended_ && close_if_ended();
 }
@@ -422,15 +426,14 @@ bool StreamCore::finish_close() {
     return true;
 }
 
-bool StreamCore::send() {
+bool StreamCore::send(std::size_t most) {
     if (!writable_ || !usable())
         return false;
     union Uninitialized { // sixteen pairs of zeros would be a third of the cost
         Uninitialized() noexcept {}
         WriteSide::Buffers buffers;
     } room;
-    auto const gathered =
-        cut(std::span(room.buffers).first(out_.gather(room.buffers)), bytes_a_send);
+    auto const gathered = cut(std::span(room.buffers).first(out_.gather(room.buffers)), most);
     error_code ec;
     auto const n = transport_->write_some(gathered, ec);
     out_.consume(n);
@@ -493,21 +496,21 @@ void StreamCore::tell_crossing() {
     call_logged("write watermark callback", [this] { out_.tell_crossing(); });
 }
 
-bool StreamCore::receive() {
+bool StreamCore::receive(std::size_t most) {
     if (ended_ || !usable())
         return false;
     if (closed())
         return end_sent_ && receive_and_discard();
     if (!in_.wants_input(watching()))
         return false;
-    if (auto const ec = receive_once())
+    if (auto const ec = receive_once(most))
         end(ec);
     return true;
 }
 
 // Gives the end of the stream, if that is what was received.
-error_code StreamCore::receive_once() {
-    auto const room = in_.prepare();
+error_code StreamCore::receive_once(std::size_t most) {
+    auto const room = in_.prepare(most);
     error_code ec;
     auto const n = transport_->read_some(room, ec);
     readable_ = !ec && n == asio::buffer_size(room);
@@ -624,11 +627,11 @@ void StreamCore::end(error_code cause) {
             log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
         return shut(cause, false);
     }
+    if (!half_close_ && !unsent())
+        return shut(cause, true);
     ended_ = true;
-    if (half_close_)
-        return;
-    if (!error_)
-        error_ = cause;
+    if (!half_close_ && !error_)
+        error_ = cause; // and close_if_ended() follows
 }
 
 void StreamCore::shut(error_code cause, bool keep_completed) {

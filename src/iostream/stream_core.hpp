@@ -39,7 +39,8 @@ protected:
 ///     open --the peer's end: reads end now-----> open, until nothing is queued ----------> closed
 ///
 /// A step that moves bytes is taken only while the turn's budget lasts, so that a stream which
-/// could go on for ever does not hold the loop.
+/// could go on for ever does not hold the loop. The budget is the smaller, the more turns other
+/// streams had since this one's last: alone it saves calls, in company it makes nobody wait.
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
 ///
@@ -159,22 +160,22 @@ private:
     void post_turn();
     void turn();
     void finish_turn(bool more);
-    bool step(bool may_move);
+    bool step(std::size_t may_move);
     bool proceed();
     void advance(Direction next, error_code ec);
     bool finish_waiting();
     bool finish_read();
     void fail_read(ReadSide::Verdict verdict);
     bool finish_close();
-    bool send();
+    bool send(std::size_t most = no_limit);
     /// As much as the kernel takes now.
     void send_now();
     bool send_end();
     void fail_sending(error_code cause);
     bool close_if_ended();
     void tell_crossing();
-    bool receive();
-    error_code receive_once();
+    bool receive(std::size_t most);
+    error_code receive_once(std::size_t most = no_limit);
     bool receive_and_discard();
     void take_last_words();
     void check_lost();
@@ -237,6 +238,7 @@ private:
     };
     std::unique_ptr<Deadline> deadline_;
     std::uint64_t received_ = 0;
+    std::uint32_t last_turn_ = 0; // of this stream, in the count of the thread's
     error_code error_;
 
     State state_ = State::open;
