@@ -17,7 +17,7 @@ namespace {
 // After so many steps, or so many bytes moved, other handlers of the loop have their turn.
 constexpr int steps_a_turn = 256;
 constexpr std::size_t bytes_alone = 256 * 1024;
-constexpr std::size_t bytes_in_company = 32 * 1024;
+constexpr std::size_t bytes_in_company = 16 * 1024;
 
 // How many turns the streams of this thread have had.
 constinit thread_local std::uint32_t turns = 0;
