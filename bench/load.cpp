@@ -11,128 +11,29 @@
 // It says "ready" after a warm-up. For each number on its standard input it then moves so many
 // messages, bytes or connections, and prints how many it moved, in how many seconds, and how many
 // were lost.
-#include <openssl/err.h>
-#include <openssl/ssl.h>
+#include "connection.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <deque>
-#include <memory>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <string>
 #include <string_view>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <vector>
 
 namespace {
 
+using namespace bench;
+
 constexpr int patience = 10'000; // ms without an event, after which what is open is lost
 
-[[noreturn]] void die(std::string const& what) {
-    std::fprintf(stderr, "load: %s\n", what.c_str());
-    std::exit(1);
-}
-
-void check(bool good, char const* what) {
-    if (!good)
-        die(std::string(what) + ": " + std::strerror(errno));
-}
-
-sockaddr_in server_address(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-int open_socket(int flags) {
-    int const fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-    check(fd >= 0, "socket");
-    int const on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fd;
-}
-
-struct Free {
-    void operator()(SSL* tls) const noexcept { SSL_free(tls); }
-    void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-};
-
-using Context = std::unique_ptr<SSL_CTX, Free>;
-
-Context make_context() {
-    Context context(SSL_CTX_new(TLS_client_method()));
-    if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
-        SSL_CTX_set_ciphersuites(context.get(), "TLS_AES_128_GCM_SHA256") != 1 ||
-        SSL_CTX_set1_groups_list(context.get(), "X25519") != 1)
-        die("this OpenSSL lacks TLS 1.3");
-    SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                        SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_read_ahead(context.get(), 1); // one receive takes what there is
-    std::signal(SIGPIPE, SIG_IGN);
-    return context;
-}
-
-struct Peer {
-    int fd = -1;
-    std::unique_ptr<SSL, Free> tls; // null without TLS
+struct Peer : Connection {
     std::size_t to_send = 0;
     std::size_t to_receive = 0;
 };
 
-// As recv(2) and send(2) would have it.
-ssize_t settle(Peer& peer, int result) {
-    if (result > 0)
-        return result;
-    switch (SSL_get_error(peer.tls.get(), result)) {
-    case SSL_ERROR_ZERO_RETURN:
-        return 0;
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-        errno = EAGAIN;
-        return -1;
-    default:
-        ERR_clear_error();
-        errno = ECONNRESET;
-        return -1;
-    }
-}
-
-ssize_t send_some(Peer& peer, char const* data, std::size_t n) {
-    if (!peer.tls)
-        return ::send(peer.fd, data, n, MSG_NOSIGNAL);
-    return settle(peer, SSL_write(peer.tls.get(), data, static_cast<int>(n)));
-}
-
-ssize_t receive_some(Peer& peer, char* data, std::size_t n) {
-    if (!peer.tls)
-        return ::recv(peer.fd, data, n, 0);
-    return settle(peer, SSL_read(peer.tls.get(), data, static_cast<int>(n)));
-}
-
-void send_end(Peer& peer) {
-    if (peer.tls)
-        SSL_shutdown(peer.tls.get());
-    shutdown(peer.fd, SHUT_WR);
-}
-
 class Load {
 public:
-    Load(std::uint16_t port, bool tls, std::string_view mode,
+    Load(sockaddr_in const& address, bool tls, std::string_view mode,
          std::vector<std::string> const& arguments);
 
     /// Moves `amount` messages, bytes or connections, and prints how it went.
@@ -142,7 +43,6 @@ private:
     enum class Kind { exchange, stream, sink, visit, hold };
 
     bool persistent() const { return kind_ == Kind::exchange; }
-    void learn_answer(std::string const& request);
     void connect(std::size_t bytes);
     void start(Peer& peer, std::size_t bytes);
     void work(Peer& peer);
@@ -167,9 +67,9 @@ private:
     std::size_t failed_ = 0;
 };
 
-Load::Load(std::uint16_t port, bool tls, std::string_view mode,
+Load::Load(sockaddr_in const& address, bool tls, std::string_view mode,
            std::vector<std::string> const& arguments)
-    : address_(server_address(port)),
+    : address_(address),
       context_(tls ? make_context() : nullptr),
       poll_(epoll_create1(EPOLL_CLOEXEC)) {
     check(poll_ >= 0, "epoll_create1");
@@ -185,8 +85,8 @@ Load::Load(std::uint16_t port, bool tls, std::string_view mode,
         answer_ = message.size();
     } else if (mode == "http") {
         kind_ = Kind::exchange;
-        message = "GET " + arguments.at(0) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        learn_answer(message);
+        message = get_request(arguments.at(0));
+        answer_ = answer_size(address_, message); // every answer is as long as the first
     } else if (mode == "stream" || mode == "sink") {
         kind_ = mode == "sink" ? Kind::sink : Kind::stream;
         message.assign(256 * 1024, 'x');
@@ -213,29 +113,6 @@ Load::Load(std::uint16_t port, bool tls, std::string_view mode,
         die("the server did not answer");
 }
 
-// Every answer is as long as the first.
-void Load::learn_answer(std::string const& request) {
-    int const fd = open_socket(0);
-    check(::connect(fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0, "connect");
-    check(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0, "send");
-    std::string head;
-    std::size_t total = 0;
-    while (total == 0 || head.size() < total) {
-        char data[4096];
-        auto const n = ::recv(fd, data, sizeof data, 0);
-        check(n > 0, "recv");
-        head.append(data, static_cast<std::size_t>(n));
-        if (auto const end = head.find("\r\n\r\n"); end != head.npos) {
-            auto const length = strcasestr(head.c_str(), "\r\ncontent-length:");
-            if (!head.starts_with("HTTP/1.1 200 ") || !length)
-                die("not the answer it should be:\n" + head);
-            total = end + 4 + std::strtoul(length + 17, nullptr, 10);
-        }
-    }
-    ::close(fd);
-    answer_ = total;
-}
-
 void Load::connect(std::size_t bytes) {
     if (free_.empty())
         free_.push_back(&peers_.emplace_back());
@@ -248,11 +125,8 @@ void Load::connect(std::size_t bytes) {
         --open_;
         return close(peer);
     }
-    if (context_) {
-        peer.tls.reset(SSL_new(context_.get()));
-        SSL_set_fd(peer.tls.get(), peer.fd);
-        SSL_set_connect_state(peer.tls.get());
-    }
+    if (context_)
+        peer.begin_tls(context_.get());
     peer.to_send = bytes;
     peer.to_receive = kind_ == Kind::stream ? bytes : answer_;
     epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {&peer}};
@@ -262,12 +136,12 @@ void Load::connect(std::size_t bytes) {
 bool Load::send(Peer& peer) {
     while (peer.to_send != 0) {
         auto const left = (peer.to_send - 1) % text_.size() + 1; // of the text
-        auto const n = send_some(peer, text_.data() + text_.size() - left, left);
+        auto const n = peer.send(text_.data() + text_.size() - left, left);
         if (n < 0)
             return errno == EAGAIN || errno == ENOTCONN;
         peer.to_send -= static_cast<std::size_t>(n);
         if (peer.to_send == 0 && kind_ == Kind::sink)
-            send_end(peer);
+            peer.send_end();
     }
     return true;
 }
@@ -275,7 +149,7 @@ bool Load::send(Peer& peer) {
 bool Load::receive(Peer& peer) {
     static char data[256 * 1024];
     while (peer.to_receive != 0 || kind_ == Kind::sink) {
-        auto const n = receive_some(peer, data, sizeof data);
+        auto const n = peer.receive(data, sizeof data);
         if (n < 0)
             return errno == EAGAIN;
         auto const received = static_cast<std::size_t>(n);
@@ -337,12 +211,7 @@ void Load::start(Peer& peer, std::size_t bytes) {
 }
 
 void Load::close(Peer& peer) {
-    if (peer.tls)
-        SSL_shutdown(peer.tls.get());
-    ERR_clear_error(); // of one that was not fit for it
-    peer.tls.reset();
-    ::close(peer.fd);
-    peer.fd = -1;
+    peer.close();
     free_.push_back(&peer);
 }
 
@@ -404,15 +273,10 @@ void Load::run(std::size_t amount) {
 int main(int argc, char** argv) {
     if (argc < 3)
         die("usage: load PORT [tls] MODE ARGUMENT...; the head of bench/load.cpp lists them");
-    rlimit files{};
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-
+    allow_all_descriptors();
     bool const tls = argc > 3 && std::string_view(argv[2]) == "tls";
     auto const mode = argv + 2 + tls;
-    Load load(static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10)), tls, *mode,
-              {mode + 1, argv + argc});
+    Load load(server_address(argv[1]), tls, *mode, {mode + 1, argv + argc});
     std::puts("ready");
     std::fflush(stdout);
     std::size_t amount = 0;
