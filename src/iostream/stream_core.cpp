@@ -68,6 +68,7 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
     : transport_(std::move(transport)),
       in_(options),
       out_(options),
+      manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
       half_close_(options.half_close) {}
 
@@ -86,7 +87,10 @@ void StreamCore::orphan() noexcept {
 template <class Result>
 bool StreamCore::refuse_read(Completion<Result>& handler) {
     handler.post(transport_->executor(),
-                 closed() ? close_error() : make_error_code(error::already_reading), Result());
+                 closed() ? close_error()
+                          : make_error_code(manners_.reads ? error::already_reading
+                                                           : error::wrong_direction),
+                 Result());
     return false;
 }
 
@@ -120,10 +124,8 @@ void StreamCore::wait_queued(std::uint64_t end, error_code failure, VoidCompleti
 }
 
 void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler) {
-    if (closed() || end_wanted_)
-        return handler.post(transport_->executor(),
-                            closed() ? close_error() : make_error_code(asio::error::broken_pipe),
-                            0);
+    if (closed() || end_wanted_ || !manners_.writes)
+        return handler.post(transport_->executor(), cannot_write(), 0);
     auto const slot = handler.slot();
     allow_cancel(slot, out_.append_some(buffers, std::move(handler)));
     schedule();
@@ -479,6 +481,8 @@ bool StreamCore::send_end() {
         writable_ = !held_;
         end_sent_ = !held_;
     }
+    if (state_ == State::flushing && !manners_.lingers)
+        ended_ = true;
     if (ended_ && end_sent_) // both sides are over
         shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
     return true;
@@ -501,7 +505,7 @@ bool StreamCore::receive(std::size_t most) {
         return false;
     if (closed())
         return end_sent_ && receive_and_discard();
-    if (!in_.wants_input(watching()))
+    if (!wants_input())
         return false;
     if (auto const ec = receive_once(most))
         end(ec);
@@ -575,7 +579,7 @@ void StreamCore::arm() {
         start_deadline(linger); // longer while the answer moves: see expire()
     bool const input = pending    ? awaited_ == Direction::read
                        : closed() ? end_wanted_ && end_sent_
-                                  : !ended_ && in_.wants_input(watching());
+                                  : !ended_ && wants_input();
     if (!input) {
         if (!output && !pending && !closed())
             wait_for(Direction::hang_up, waiting_hang_up_);
@@ -604,6 +608,12 @@ bool StreamCore::looks_again() noexcept {
 }
 
 // ---- Ends
+
+error_code StreamCore::cannot_write() const {
+    return closed()           ? close_error()
+           : !manners_.writes ? make_error_code(error::wrong_direction)
+                              : make_error_code(asio::error::broken_pipe);
+}
 
 bool StreamCore::has_operations() const noexcept {
     return in_.pending() || out_.waiting() || waiter_;
