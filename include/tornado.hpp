@@ -12,3 +12,4 @@
 #include "tornado/ssl_options.hpp"
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/threads.hpp"
