@@ -6,6 +6,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <mutex>
 #include <sys/resource.h>
 #include <utility>
 
@@ -40,6 +41,12 @@ void say_where(std::vector<Listening> const& servers) {
     std::cout << line << std::endl;
 }
 
+void remove_unix_socket(Place const& place) {
+    std::error_code ignored; // somebody else may have removed it
+    if (!place.unix_path.empty())
+        std::filesystem::remove(place.unix_path, ignored);
+}
+
 } // namespace
 
 void Place::add_to(Options& options) {
@@ -49,11 +56,16 @@ void Place::add_to(Options& options) {
     options.add("drain-time", &drain, "how long a stop waits for live connections");
 }
 
-void listen(tornado::TCPServer& server, Place const& place) {
+std::vector<tornado::ListenSocket> bind(Place const& place) {
     if (place.unix_path.empty())
-        server.listen(place.port, place.address);
-    else
-        server.add_socket(tornado::bind_unix_socket(place.unix_path));
+        return tornado::bind_sockets(place.port, place.address);
+    std::vector<tornado::ListenSocket> sockets;
+    sockets.push_back(tornado::bind_unix_socket(place.unix_path));
+    return sockets;
+}
+
+void listen(tornado::TCPServer& server, Place const& place) {
+    server.add_sockets(bind(place));
 }
 
 void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place const& place,
@@ -81,16 +93,32 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
     loop.remove_signal_handler(SIGTERM);
     loop.remove_signal_handler(SIGINT);
 
-    if (!place.unix_path.empty()) {
-        std::error_code ignored; // somebody else may have removed it
-        std::filesystem::remove(place.unix_path, ignored);
-    }
+    remove_unix_socket(place);
 }
 
 void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
            std::string_view scheme, std::function<void()> const& on_stop) {
     listen(server, place);
     serve(loop, {{server, scheme}}, place, on_stop);
+}
+
+asio::awaitable<void> serve(tornado::LoopGroup& loops, tornado::IOLoop& loop,
+                            tornado::TCPServer& server, Place const& place,
+                            std::string_view scheme) {
+    bool stopping = false;
+    auto const stop = [&] { std::exchange(stopping, true) ? loops.stop() : loops.shutdown(); };
+    loop.add_signal_handler(SIGTERM, stop);
+    loop.add_signal_handler(SIGINT, stop);
+    static std::once_flag said;
+    std::call_once(said, [&] {
+        raise_descriptor_limit();
+        say_where({{server, scheme}});
+    });
+    co_await loops.wait_for_shutdown(loop);
+    remove_unix_socket(place);
+    co_await server.shutdown(place.drain);
+    loop.remove_signal_handler(SIGTERM);
+    loop.remove_signal_handler(SIGINT);
 }
 
 int run(std::string_view program, std::function<void()> const& body) {
