@@ -3,7 +3,9 @@
 #pragma once
 
 #include "tornado/address.hpp"
+#include "tornado/cpu_count.hpp"
 #include "tornado/error.hpp"
+#include "tornado/fork.hpp"
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"

@@ -32,6 +32,8 @@ public:
         case error::server_name_required:
             return "TLS has no server name to verify: give server_hostname, or switch "
                    "SSLOptions::check_hostname off";
+        case error::wrong_direction:
+            return "Wrong direction: of a pipe, one end is only read and the other only written";
         }
         return "Unknown tornado error " + std::to_string(value);
     }

@@ -2,6 +2,8 @@
 // Signals are handled on the loop, so stopping is ordinary code.
 #include "serve.hpp"
 
+#include "tornado/fork.hpp"
+
 #include <csignal>
 #include <exception>
 #include <filesystem>
@@ -34,6 +36,8 @@ std::string url(tornado::Address const& address, std::string_view scheme) {
 }
 
 void say_where(std::vector<Listening> const& servers) {
+    if (tornado::task_id().value_or(0) != 0)
+        return; // the first worker process says it
     std::string line;
     for (auto const& [server, scheme] : servers)
         for (auto const& address : server.addresses())

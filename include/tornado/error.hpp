@@ -35,6 +35,9 @@ enum class error {
     not_idle,
     /// A TLS client that is to verify its peer was not told the peer's name (T132).
     server_name_required,
+    /// A read of a pipe's end that only writes, or a write to the one that is only read; the stream
+    /// is unharmed.
+    wrong_direction,
 };
 
 /// Conditions to compare codes with: `if (ec == tornado::errc::stream_closed)`.

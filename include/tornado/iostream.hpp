@@ -36,10 +36,12 @@ class IOLoop;
 class BaseIOStream;
 class IOStream;
 class SSLIOStream;
+class PipeIOStream;
 
 /// A stream is shared by whoever works with it, and by its own operations in flight.
 using IOStreamPtr = std::shared_ptr<IOStream>;
 using SSLIOStreamPtr = std::shared_ptr<SSLIOStream>;
+using PipeIOStreamPtr = std::shared_ptr<PipeIOStream>;
 
 /// The limits of one stream.
 struct StreamOptions {
@@ -421,6 +423,42 @@ private:
     explicit SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
     void expect_server(std::string const& hostname) override;
     void start_wait_for_handshake(detail::VoidCompletion&&);
+};
+
+/// A BaseIOStream over a descriptor: one end of a pipe, a FIFO, a terminal or another character
+/// device, or a stream socket whose family does not matter. What it is for, reading or writing or
+/// both, is asked of the descriptor; an operation the other way fails with
+/// `error::wrong_direction`, and harms nothing.
+///
+/// O_NONBLOCK belongs to the open file, which other processes may share. A pipe, a FIFO or a
+/// terminal that blocks is therefore opened once more, and stays as it is for everybody else. The
+/// rest (sockets, the master of a pseudo-terminal, most devices, and what /proc/self/fd cannot
+/// open: a terminal of another user, say) is set to non-blocking, and back when the stream closes
+/// or releases it.
+///
+/// When the last reader of a pipe has gone, the stream that writes it closes with `broken_pipe`,
+/// and no signal is raised (T144). A FIFO that nobody writes yet is waited for; one that its last
+/// writer has left is at its end, as a pipe is. A terminal is read only while a read is pending,
+/// because others read it too; so the close callback of one that is merely written to never runs by
+/// itself. Tornado: PipeIOStream (T141 to T145).
+///
+///     auto in = std::make_shared<tornado::PipeIOStream>(STDIN_FILENO);
+///     while (...) use(co_await in->read_until("\n"));
+class TORNADO_ASIO_EXPORT PipeIOStream : public BaseIOStream {
+public:
+    /// Owns `fd` from when it has returned, on IOLoop::current() or `executor`. Whether a program
+    /// that is executed inherits it is left as it is. Throws std::invalid_argument, which names the
+    /// descriptor and the remedy, when it is not open, or a regular file or directory: epoll cannot
+    /// wait for those, IOLoop::run_in_executor can.
+    explicit PipeIOStream(int fd, StreamOptions const& options = {});
+    PipeIOStream(asio::any_io_executor executor, int fd, StreamOptions const& options = {});
+    ~PipeIOStream() override;
+
+    int native_handle() const noexcept; ///< what was given; -1 when that is free
+
+    /// Gives the descriptor back, in the mode in which it came; this stream is closed then, and its
+    /// close callback is not run. `unread`, errors: as IOStream::release.
+    int release(std::string* unread = nullptr);
 };
 
 } // namespace tornado

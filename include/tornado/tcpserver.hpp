@@ -82,7 +82,8 @@ public:
     /// Copied once; lives as long as the server or a connection that it handles.
     using StreamHandler = std::function<asio::awaitable<void>(IOStreamPtr, Address)>;
 
-    /// A server on IOLoop::current().
+    /// A server on this thread's current loop; where there is none, on the one that is current when
+    /// it first needs one, to listen or start. So it can be made before a fork.
     explicit TCPServer(TCPServerOptions options = {});
     explicit TCPServer(IOLoop& loop, TCPServerOptions options = {});
 
@@ -98,7 +99,7 @@ public:
     TCPServer& operator=(TCPServer const&) = delete;
     virtual ~TCPServer();
 
-    executor_type const& get_executor() const noexcept;
+    executor_type const& get_executor() const;
 
     /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
     /// (T154). Throws as bind_sockets does.
@@ -110,9 +111,16 @@ public:
     void add_socket(ListenSocket socket);
     /// Binds, and accepts from start() on; after start() at once (T153).
     void bind(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
-    /// Accepts on what bind() bound. Throws std::logic_error when called twice, and
-    /// std::invalid_argument unless `num_processes` is 1: a server on several processes comes with
-    /// tornado.process.
+    /// Accepts on what bind() bound. Unless `num_processes` is 1, in so many worker processes, 0
+    /// being one for each core; this returns in the workers only, and the parent supervises them as
+    /// fork_processes says, and throws what that throws. There must be no IOLoop yet:
+    ///
+    ///     tornado::TCPServer server(echo);
+    ///     server.bind(8888);
+    ///     server.start(0);
+    ///     tornado::IOLoop::current().start();
+    ///
+    /// Throws std::logic_error when called twice (T153, T155).
     void start(int num_processes = 1, int max_restarts = 100);
 
     /// Closes the listening sockets; live connections go on (T152). Harmless twice (T150), legal in
@@ -152,9 +160,13 @@ public:
 private:
     struct Tag {};
     class Shared;
+    struct Plan;
 
     TCPServer(StreamHandler handler, TCPServerOptions options, Tag);
     TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions options, Tag);
+    TCPServer(IOLoop* loop, Plan plan);
+    void start_on(IOLoop& loop) const;
+    Shared& shared() const;
     void start_shutdown(clock::duration deadline, detail::SizeCompletion&& handler);
 
     template <class Handler>
@@ -169,7 +181,8 @@ private:
             return handler;
     }
 
-    std::shared_ptr<Shared> shared_; // with the connections, which may outlive the server
+    mutable std::unique_ptr<Plan> plan_;     // until there is a loop
+    mutable std::shared_ptr<Shared> shared_; // with the connections, which may outlive the server
     std::vector<ListenSocket> bound_;
     bool started_ = false;
 };

@@ -44,7 +44,7 @@ public:
     ~LoopGroup();
 
     /// Runs a loop on each of `threads` threads, the first of them the caller's, and returns when
-    /// all have ended. 0: one for each core that the process may use.
+    /// all have ended. 0: cpu_count() of them.
     ///
     /// `setup(loop)` is called for each loop, on its thread, where the loop is current, and before
     /// it starts. Setups run one after the other and see what the former ones did, so they need no
@@ -130,7 +130,7 @@ private:
 };
 
 /// LoopGroup::run for loops that nobody ends together: a loop on each of `threads` threads, of
-/// which the caller's is one; 0: one for each core. Returns when every loop has been stopped, and
+/// which the caller's is one; 0: cpu_count() of them. Returns when every loop has been stopped, and
 /// throws the first exception.
 ///
 ///     run_loops(0, [](IOLoop& loop) {

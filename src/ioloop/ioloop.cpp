@@ -39,6 +39,7 @@ IOLoop::IOLoop(std::shared_ptr<asio::io_context> context, bool make_current)
         throw std::logic_error(
             "IOLoop: this io_context already has a loop; IOLoop::of(context) finds it");
     }
+    ++detail::live_loops;
     if (make_current)
         this->make_current();
 }
@@ -78,6 +79,7 @@ void IOLoop::stop() {
 void IOLoop::close(bool all_fds) {
     if (impl_->closed)
         return;
+    --detail::live_loops;
     asio::use_service<LoopService>(impl_->context).loop = nullptr;
     if (current_if_any() == this)
         clear_current();

@@ -51,6 +51,7 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
     : transport_(std::move(transport)),
       in_(options),
       out_(options),
+      manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
       half_close_(options.half_close) {}
 
@@ -69,7 +70,10 @@ void StreamCore::orphan() noexcept {
 template <class Result>
 bool StreamCore::refuse_read(Completion<Result>& handler) {
     handler.post(transport_->executor(),
-                 closed() ? close_error() : make_error_code(error::already_reading), Result());
+                 closed() ? close_error()
+                          : make_error_code(manners_.reads ? error::already_reading
+                                                           : error::wrong_direction),
+                 Result());
     return false;
 }
 
@@ -103,10 +107,8 @@ void StreamCore::wait_queued(std::uint64_t end, error_code failure, VoidCompleti
 }
 
 void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler) {
-    if (closed() || end_wanted_)
-        return handler.post(transport_->executor(),
-                            closed() ? close_error() : make_error_code(asio::error::broken_pipe),
-                            0);
+    if (closed() || end_wanted_ || !manners_.writes)
+        return handler.post(transport_->executor(), cannot_write(), 0);
     auto const slot = handler.slot();
     allow_cancel(slot, out_.append_some(buffers, std::move(handler)));
     schedule();
@@ -446,6 +448,8 @@ bool StreamCore::send_end() {
         writable_ = !held_;
         end_sent_ = !held_;
     }
+    if (state_ == State::flushing && !manners_.lingers)
+        ended_ = true;
     if (ended_ && end_sent_) // both sides are over
         shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
     return true;
@@ -460,7 +464,7 @@ bool StreamCore::receive() {
         return false;
     if (closed())
         return end_sent_ && receive_and_discard();
-    if (!in_.wants_input())
+    if (!wants_input())
         return false;
     auto const room = in_.prepare();
     error_code ec;
@@ -509,7 +513,7 @@ void StreamCore::arm() {
     }
     bool const input = pending    ? awaited_ == Direction::read
                        : closed() ? end_wanted_ && end_sent_
-                                  : !ended_ && in_.wants_input();
+                                  : !ended_ && wants_input();
     if (!input || waiting_read_)
         return;
     if (readable_ || (!pending && looks_again()))
@@ -529,6 +533,12 @@ bool StreamCore::looks_again() noexcept {
 }
 
 // ---- Ends
+
+error_code StreamCore::cannot_write() const {
+    return closed()           ? close_error()
+           : !manners_.writes ? make_error_code(error::wrong_direction)
+                              : make_error_code(asio::error::broken_pipe);
+}
 
 bool StreamCore::has_operations() const noexcept {
     return in_.pending() || out_.waiting() || waiter_;

@@ -174,7 +174,7 @@ private:
 
     template <class Result>
     bool may_read(Completion<Result>& handler) {
-        if (in_.pending())
+        if (in_.pending() || !manners_.reads)
             return refuse_read(handler);
         if (auto const slot = handler.slot(); slot.is_connected())
             allow_cancel_read(slot);
@@ -193,6 +193,10 @@ private:
     void wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler);
     template <class Pending>
     void allow_cancel(asio::cancellation_slot slot, Pending const* pending);
+    bool wants_input() const noexcept {
+        return in_.pending() || (manners_.reads_ahead && in_.wants_input());
+    }
+    error_code cannot_write() const;
     bool usable() const noexcept { return connected_ == Connected::yes && !freed_; }
     bool may_complete() const noexcept {
         return connected_ == Connected::yes || closed();
@@ -221,6 +225,7 @@ private:
     std::uint64_t received_ = 0;
     error_code error_;
 
+    Transport::Manners manners_;
     State state_ = State::open;
     Connected connected_;
     Direction awaited_ = Direction::none; // while connected_ is pending
@@ -245,8 +250,8 @@ private:
 
 template <class Data>
 std::uint64_t StreamCore::write(Data&& data, error_code& failure) {
-    if (closed() || end_wanted_) {
-        failure = closed() ? close_error() : asio::error::broken_pipe;
+    if (closed() || end_wanted_ || !manners_.writes) {
+        failure = cannot_write();
         return 0;
     }
     auto const end = out_.append(std::forward<Data>(data), failure);

@@ -55,6 +55,10 @@ public:
     static Threads& of_this_process();
 
     void run(Function<void(error_code)> job);
+    std::size_t count() {
+        std::lock_guard const lock(mutex_);
+        return threads_;
+    }
 
 private:
     static constexpr std::size_t most = 10;
@@ -160,6 +164,10 @@ Found get_addresses(std::string const& host, std::uint16_t port, int family, int
 
 void run_detached(Function<void(error_code)> job) {
     Threads::of_this_process().run(std::move(job));
+}
+
+std::size_t detached_threads() {
+    return Threads::of_this_process().count();
 }
 
 } // namespace detail

@@ -5,6 +5,8 @@
 #include "tornado/detail/function.hpp"
 #include "tornado/netutil.hpp"
 
+#include <cstddef>
+
 namespace tornado::detail {
 
 /// What getaddrinfo answered.
@@ -22,5 +24,8 @@ Found get_addresses(std::string const& host, std::uint16_t port, int family, int
 /// here, with the reason, when there is no thread and none can be made. It must touch only what it
 /// owns: the end of main() does not wait for it.
 void run_detached(Function<void(error_code no_thread)> job);
+
+/// How many such threads there are now.
+std::size_t detached_threads();
 
 } // namespace tornado::detail

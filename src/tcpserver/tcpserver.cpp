@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "tornado/tcpserver.hpp"
 
+#include "tornado/fork.hpp"
 #include "tornado/ioloop.hpp"
 #include "tornado/log.hpp"
 
@@ -46,6 +47,12 @@ void check_certificate(asio::ssl::context& context, char const* where) {
         throw std::invalid_argument(std::string(where) +
                                     ": the TLS context has no certificate with its key: give "
                                     "ssl_options_to_context a certfile");
+}
+
+TCPServer::StreamHandler handler_of(TCPServer& server) {
+    return [&server](IOStreamPtr stream, Address address) {
+        return server.handle_stream(std::move(stream), std::move(address));
+    };
 }
 
 } // namespace
@@ -277,20 +284,25 @@ TCPServerStats TCPServer::Shared::stats() const {
 
 // ---- TCPServer
 
-TCPServer::TCPServer(TCPServerOptions options) : TCPServer(IOLoop::current(), std::move(options)) {}
+struct TCPServer::Plan {
+    StreamHandler handler;
+    TCPServerOptions options;
+};
+
+TCPServer::TCPServer(TCPServerOptions options)
+    : TCPServer(IOLoop::current_if_any(), {handler_of(*this), std::move(options)}) {}
 
 TCPServer::TCPServer(IOLoop& loop, TCPServerOptions options)
-    : TCPServer(
-          loop,
-          [this](IOStreamPtr stream, Address address) {
-              return handle_stream(std::move(stream), std::move(address));
-          },
-          std::move(options), Tag()) {}
+    : TCPServer(&loop, {handler_of(*this), std::move(options)}) {}
 
-TCPServer::TCPServer(StreamHandler handler, TCPServerOptions options, Tag tag)
-    : TCPServer(IOLoop::current(), std::move(handler), std::move(options), tag) {}
+TCPServer::TCPServer(StreamHandler handler, TCPServerOptions options, Tag)
+    : TCPServer(IOLoop::current_if_any(), {std::move(handler), std::move(options)}) {}
 
-TCPServer::TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions options, Tag) {
+TCPServer::TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions options, Tag)
+    : TCPServer(&loop, {std::move(handler), std::move(options)}) {}
+
+TCPServer::TCPServer(IOLoop* loop, Plan plan) {
+    auto const& options = plan.options;
     if (options.idle_timeout <= clock::duration::zero())
         throw std::invalid_argument("TCPServerOptions: idle_timeout must be positive");
     if (options.max_connections == 0)
@@ -299,7 +311,21 @@ TCPServer::TCPServer(IOLoop& loop, StreamHandler handler, TCPServerOptions optio
         throw std::invalid_argument("TCPServerOptions: handshake_timeout must be positive");
     if (options.ssl)
         check_certificate(*options.ssl, "TCPServerOptions");
-    shared_ = std::make_shared<Shared>(loop.get_executor(), std::move(handler), std::move(options));
+    plan_ = std::make_unique<Plan>(std::move(plan));
+    if (loop)
+        start_on(*loop);
+}
+
+void TCPServer::start_on(IOLoop& loop) const {
+    shared_ = std::make_shared<Shared>(loop.get_executor(), std::move(plan_->handler),
+                                       std::move(plan_->options));
+    plan_.reset();
+}
+
+TCPServer::Shared& TCPServer::shared() const {
+    if (!shared_)
+        start_on(IOLoop::current());
+    return *shared_;
 }
 
 TCPServer::~TCPServer() {
@@ -311,7 +337,7 @@ void TCPServer::listen(std::uint16_t port, std::string const& address, ListenOpt
 }
 
 void TCPServer::listen(SharedAcceptor& acceptor) {
-    shared_->add(*acceptor.impl_);
+    shared().add(*acceptor.impl_);
 }
 
 void TCPServer::add_sockets(std::vector<ListenSocket> sockets) {
@@ -320,7 +346,7 @@ void TCPServer::add_sockets(std::vector<ListenSocket> sockets) {
 }
 
 void TCPServer::add_socket(ListenSocket socket) {
-    shared_->add(std::move(socket));
+    shared().add(std::move(socket));
 }
 
 void TCPServer::bind(std::uint16_t port, std::string const& address, ListenOptions options) {
@@ -331,34 +357,32 @@ void TCPServer::bind(std::uint16_t port, std::string const& address, ListenOptio
         bound_.push_back(std::move(socket));
 }
 
-void TCPServer::start(int num_processes, int) {
+void TCPServer::start(int num_processes, int max_restarts) {
     if (started_)
         throw std::logic_error("TCPServer::start was called before: a server starts once");
     if (num_processes != 1)
-        throw std::invalid_argument(
-            "TCPServer::start: " + std::to_string(num_processes) +
-            " processes are not supported; start(1) in each process of your own, with "
-            "ListenOptions::reuse_port");
+        fork_processes(num_processes, max_restarts);
     started_ = true;
     add_sockets(std::exchange(bound_, {}));
 }
 
 void TCPServer::stop() {
     bound_.clear();
-    shared_->stop();
+    if (shared_)
+        shared_->stop();
 }
 
-TCPServer::executor_type const& TCPServer::get_executor() const noexcept {
-    return shared_->executor();
+TCPServer::executor_type const& TCPServer::get_executor() const {
+    return shared().executor();
 }
 
 void TCPServer::start_shutdown(clock::duration deadline, detail::SizeCompletion&& handler) {
     stop();
-    shared_->wait_for_end(deadline, std::move(handler));
+    shared().wait_for_end(deadline, std::move(handler));
 }
 
 void TCPServer::reload_tls(std::shared_ptr<asio::ssl::context> context) {
-    if (!shared_->uses_tls())
+    if (!shared().uses_tls())
         throw std::logic_error("TCPServer::reload_tls: the server was made without TLS: give "
                                "TCPServerOptions::ssl to the constructor");
     if (!context)
@@ -369,14 +393,15 @@ void TCPServer::reload_tls(std::shared_ptr<asio::ssl::context> context) {
 
 std::vector<Address> TCPServer::addresses() const {
     std::vector<Address> list;
-    shared_->addresses(list);
+    if (shared_)
+        shared_->addresses(list);
     for (auto const& socket : bound_)
         list.push_back(socket.local_address());
     return list;
 }
 
 TCPServerStats TCPServer::stats() const {
-    return shared_->stats();
+    return shared_ ? shared_->stats() : TCPServerStats();
 }
 
 asio::awaitable<void> TCPServer::handle_stream(IOStreamPtr, Address) {

@@ -3,6 +3,8 @@
 // the other, and run() returns when the last thread has ended.
 #include "tornado/threads.hpp"
 
+#include "tornado/cpu_count.hpp"
+
 #include "ioloop/current.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -63,10 +65,6 @@ struct Member {
     std::list<std::shared_ptr<Wait>> waits;
 };
 
-unsigned usable_cores() {
-    return std::max(1U, std::thread::hardware_concurrency());
-}
-
 } // namespace
 
 struct LoopGroup::Impl {
@@ -101,7 +99,7 @@ void LoopGroup::Impl::run(unsigned threads, SetUp setup) {
             throw std::logic_error("LoopGroup::run: the group is already running");
         setup_ = std::move(setup);
     }
-    threads_ = threads != 0 ? threads : usable_cores();
+    threads_ = threads != 0 ? threads : cpu_count();
     run_from(0);
 
     std::list<Member> members;

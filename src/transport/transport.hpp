@@ -60,6 +60,18 @@ public:
 
     virtual ~Transport() = default;
 
+    /// What distinguishes a connection from a pipe or a terminal.
+    struct Manners {
+        bool reads = true;  ///< false: the end of a pipe that only writes
+        bool writes = true; ///< false: the one that is only read
+        /// What nobody asked for may be received. Not from a terminal: others read it as well.
+        bool reads_ahead = true;
+        /// A close while bytes come in destroys what was sent before, so the peer's end comes
+        /// first.
+        bool lingers = true;
+    };
+    virtual Manners manners() const noexcept { return {}; }
+
     virtual asio::any_io_executor const& executor() noexcept = 0;
     virtual int native_handle() noexcept = 0;
 

@@ -38,6 +38,8 @@ inline std::string word(error_code ec) {
         return "already";
     if (ec == error::not_idle)
         return "not_idle";
+    if (ec == error::wrong_direction)
+        return "wrong";
     return ec.message();
 }
 

@@ -12,8 +12,11 @@
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <fcntl.h>
 #include <memory>
+#include <sys/socket.h>
 #include <tuple>
+#include <unistd.h>
 #include <utility>
 
 namespace tornado::test {
@@ -35,12 +38,14 @@ unix_sockets(Io& io) {
     return {std::move(near), std::move(far)};
 }
 
-using Streams = std::pair<IOStreamPtr, IOStreamPtr>;
+template <class Stream>
+using Streams = std::pair<std::shared_ptr<Stream>, std::shared_ptr<Stream>>;
 
 /// Streams that are made of two sockets and nothing else.
 template <class Kind>
 struct PlainKind {
-    static Streams streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
+    using Stream = IOStream;
+    static Streams<Stream> streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
         auto [a, b] = Kind::sockets(io);
         return {std::make_shared<IOStream>(std::move(a), near),
                 std::make_shared<IOStream>(std::move(b), far)};
@@ -57,7 +62,8 @@ struct UnixKind : PlainKind<UnixKind> {
 
 /// Near is the client, far the server; the handshake is over.
 struct TlsKind {
-    static Streams streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
+    using Stream = IOStream;
+    static Streams<Stream> streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
         static auto const client = ssl_options_to_context({.ca_certs = certificates().ca}, false);
         static auto const server =
             ssl_options_to_context({.certfile = certificates().localhost.certfile,
@@ -75,11 +81,47 @@ struct TlsKind {
     }
 };
 
+/// Streams that are made of two descriptors, `a` to read and `b` to write.
+template <class Kind>
+struct DescriptorKind {
+    using Stream = PipeIOStream;
+    static Streams<Stream> streams(Io& io, StreamOptions const& near, StreamOptions const& far) {
+        auto const [a, b] = Kind::descriptors();
+        return {std::make_shared<PipeIOStream>(io.executor(), a, near),
+                std::make_shared<PipeIOStream>(io.executor(), b, far)};
+    }
+};
+
+struct PipeKind : DescriptorKind<PipeKind> {
+    static std::pair<int, int> descriptors() {
+        int ends[2];
+        BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+        return {ends[0], ends[1]};
+    }
+};
+
+/// As a program finds them that was started by another one.
+struct BlockingPipeKind : DescriptorKind<BlockingPipeKind> {
+    static std::pair<int, int> descriptors() {
+        int ends[2];
+        BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        return {ends[0], ends[1]};
+    }
+};
+
+struct SocketDescriptorKind : DescriptorKind<SocketDescriptorKind> {
+    static std::pair<int, int> descriptors() {
+        int ends[2];
+        BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        return {ends[0], ends[1]};
+    }
+};
+
 /// A test of every kind of stream reads from `near` what `far` writes.
 template <class Kind>
 struct StreamPair : Io {
-    IOStreamPtr near;
-    IOStreamPtr far;
+    std::shared_ptr<typename Kind::Stream> near;
+    std::shared_ptr<typename Kind::Stream> far;
 
     explicit StreamPair(StreamOptions const& near_options = {},
                         StreamOptions const& far_options = {}) {
@@ -101,7 +143,12 @@ struct StreamAndSocket : Io {
 };
 
 /// Kinds of which both ends are streams.
-using PairKinds = std::tuple<TcpKind, UnixKind, TlsKind>;
+using PairKinds =
+    std::tuple<TcpKind, UnixKind, TlsKind, SocketDescriptorKind, PipeKind, BlockingPipeKind>;
+/// Those of which each end is a connection.
+using ConnectionKinds = std::tuple<TcpKind, UnixKind, TlsKind>;
+/// Those of which each end both reads and writes.
+using TwoWayKinds = std::tuple<TcpKind, UnixKind, TlsKind, SocketDescriptorKind>;
 /// Kinds of which the far end can be a plain socket.
 using SocketKinds = std::tuple<TcpKind, UnixKind>;
 

@@ -16,14 +16,15 @@ BOOST_AUTO_TEST_SUITE(error_codes)
 BOOST_AUTO_TEST_CASE(each_code_has_a_message_of_its_own) {
     std::set<std::string> messages;
     for (auto e : {error::stream_closed, error::unsatisfiable_read, error::buffer_full,
-                   error::already_reading, error::already_waiting, error::not_idle}) {
+                   error::already_reading, error::already_waiting, error::not_idle,
+                   error::server_name_required, error::wrong_direction}) {
         error_code const ec = e;
         BOOST_TEST(ec.failed());
         BOOST_TEST(ec.category().name() == "tornado");
         BOOST_TEST(ec.message().find("nknown") == std::string::npos);
         messages.insert(ec.message());
     }
-    BOOST_TEST(messages.size() == 6U);
+    BOOST_TEST(messages.size() == 8U);
     BOOST_TEST(error_code(99, error_category()).message() == "Unknown tornado error 99");
 }
 
@@ -40,8 +41,8 @@ BOOST_AUTO_TEST_CASE(codes_that_end_a_stream_equal_the_condition) {
 BOOST_AUTO_TEST_CASE(other_codes_do_not) {
     for (error_code ec :
          {error_code(), error_code(error::already_reading), error_code(error::already_waiting),
-          error_code(error::not_idle), error_code(asio::error::operation_aborted),
-          error_code(asio::error::connection_refused)})
+          error_code(error::not_idle), error_code(error::wrong_direction),
+          error_code(asio::error::operation_aborted), error_code(asio::error::connection_refused)})
         BOOST_TEST((ec != errc::stream_closed), ec.message());
     BOOST_TEST(make_error_condition(errc::stream_closed).message() == "The stream is gone");
     BOOST_TEST(condition_category().message(7) == "Unknown tornado condition 7");

@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_after_flush_sends_all, Kind, PairKinds) {
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(shutdown_write_and_half_close_give_a_request_and_its_answer, Kind,
-                              PairKinds) {
+                              TwoWayKinds) {
     StreamPair<Kind> io(StreamOptions{}, StreamOptions{.half_close = true});
     io.run_test([&]() -> asio::awaitable<void> {
         io.near->write("request");
