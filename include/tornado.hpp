@@ -11,6 +11,8 @@
 #include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
 #include "tornado/resolver.hpp"
+#include "tornado/shared_acceptor.hpp"
 #include "tornado/ssl_options.hpp"
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/threads.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What both echo servers can be told on the command line.
+// What the echo servers can be told on the command line.
 #pragma once
 
 #include "serve.hpp"
@@ -9,9 +9,12 @@
 struct Settings {
     example::Place place;
     tornado::TCPServerOptions limits;
+    unsigned workers = 0;
 
-    /// False if only --help was wanted.
-    bool read(std::string const& program, std::string const& summary, int argc, char** argv) {
+    /// False if only --help was wanted. `kind`: what a server on every core calls its workers.
+    bool read(std::string const& program, std::string const& summary, int argc, char** argv,
+              std::string const& kind = "") {
+        std::size_t count = 0;
         limits.max_buffer_size = 64 * 1024;
         limits.max_connections = 10'000;
         example::Options::seconds idle = std::chrono::minutes(1);
@@ -22,8 +25,11 @@ struct Settings {
                     "bytes; a longer line ends its connection");
         options.add("max-connections", &limits.max_connections, "open at a time; others wait");
         options.add("idle-time", &idle, "until a silent connection is closed");
+        if (!kind.empty())
+            options.add(kind, &count, "how many share the work; 0 is one for each core");
         bool const wanted = options.parse(argc, argv);
         limits.idle_timeout = idle;
+        workers = static_cast<unsigned>(count);
         return wanted;
     }
 };

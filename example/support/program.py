@@ -39,11 +39,12 @@ class Program:
         peer.settimeout(PATIENCE)
         if receive_buffer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        if place.startswith("/"):
-            peer.connect(place)
-        else:
-            host, port = place.rsplit(":", 1)
-            peer.connect((host, int(port)))
+        host, _, port = place.rpartition(":")
+        try:
+            peer.connect(place if place.startswith("/") else (host, int(port)))
+        except OSError:
+            peer.close()
+            raise
         return Peer(peer)
 
     def stop(self, number=signal.SIGTERM):

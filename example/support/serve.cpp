@@ -2,10 +2,13 @@
 // Signals are handled on the loop, so stopping is ordinary code.
 #include "serve.hpp"
 
+#include "tornado/fork.hpp"
+
 #include <csignal>
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <mutex>
 #include <sys/resource.h>
 #include <utility>
 
@@ -33,11 +36,19 @@ std::string url(tornado::Address const& address, std::string_view scheme) {
 }
 
 void say_where(std::vector<Listening> const& servers) {
+    if (tornado::task_id().value_or(0) != 0)
+        return; // the first worker process says it
     std::string line;
     for (auto const& [server, scheme] : servers)
         for (auto const& address : server.addresses())
             line += (line.empty() ? "listening on " : ", ") + url(address, scheme);
     std::cout << line << std::endl;
+}
+
+void remove_unix_socket(Place const& place) {
+    std::error_code ignored; // somebody else may have removed it
+    if (!place.unix_path.empty())
+        std::filesystem::remove(place.unix_path, ignored);
 }
 
 } // namespace
@@ -49,11 +60,16 @@ void Place::add_to(Options& options) {
     options.add("drain-time", &drain, "how long a stop waits for live connections");
 }
 
-void listen(tornado::TCPServer& server, Place const& place) {
+std::vector<tornado::ListenSocket> bind(Place const& place) {
     if (place.unix_path.empty())
-        server.listen(place.port, place.address);
-    else
-        server.add_socket(tornado::bind_unix_socket(place.unix_path));
+        return tornado::bind_sockets(place.port, place.address);
+    std::vector<tornado::ListenSocket> sockets;
+    sockets.push_back(tornado::bind_unix_socket(place.unix_path));
+    return sockets;
+}
+
+void listen(tornado::TCPServer& server, Place const& place) {
+    server.add_sockets(bind(place));
 }
 
 void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place const& place,
@@ -81,16 +97,32 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
     loop.remove_signal_handler(SIGTERM);
     loop.remove_signal_handler(SIGINT);
 
-    if (!place.unix_path.empty()) {
-        std::error_code ignored; // somebody else may have removed it
-        std::filesystem::remove(place.unix_path, ignored);
-    }
+    remove_unix_socket(place);
 }
 
 void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
            std::string_view scheme, std::function<void()> const& on_stop) {
     listen(server, place);
     serve(loop, {{server, scheme}}, place, on_stop);
+}
+
+asio::awaitable<void> serve(tornado::LoopGroup& loops, tornado::IOLoop& loop,
+                            tornado::TCPServer& server, Place const& place,
+                            std::string_view scheme) {
+    bool stopping = false;
+    auto const stop = [&] { std::exchange(stopping, true) ? loops.stop() : loops.shutdown(); };
+    loop.add_signal_handler(SIGTERM, stop);
+    loop.add_signal_handler(SIGINT, stop);
+    static std::once_flag said;
+    std::call_once(said, [&] {
+        raise_descriptor_limit();
+        say_where({{server, scheme}});
+    });
+    co_await loops.wait_for_shutdown(loop);
+    remove_unix_socket(place);
+    co_await server.shutdown(place.drain);
+    loop.remove_signal_handler(SIGTERM);
+    loop.remove_signal_handler(SIGINT);
 }
 
 int run(std::string_view program, std::function<void()> const& body) {

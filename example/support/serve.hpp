@@ -4,6 +4,7 @@
 
 #include "tornado/ioloop.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/threads.hpp"
 
 #include "options.hpp"
 
@@ -16,6 +17,8 @@
 
 namespace example {
 
+namespace asio = boost::asio;
+
 /// Where to serve, and how long a stop may take.
 struct Place {
     std::uint16_t port = 8888;
@@ -27,6 +30,8 @@ struct Place {
     void add_to(Options& options);
 };
 
+/// Listens at `place`, for servers to come.
+std::vector<tornado::ListenSocket> bind(Place const& place);
 /// Makes a server listen at `place`.
 void listen(tornado::TCPServer& server, Place const& place);
 
@@ -45,6 +50,12 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
 /// The same for one server, which listens from now on.
 void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
            std::string_view scheme, std::function<void()> const& on_stop = {});
+
+/// The same for a server that listens on one of several loops, as the end of its setup's coroutine.
+/// SIGTERM and SIGINT shut all of them down.
+asio::awaitable<void> serve(tornado::LoopGroup& loops, tornado::IOLoop& loop,
+                            tornado::TCPServer& server, Place const& place,
+                            std::string_view scheme);
 
 /// A main function's frame: runs `body`, and turns what it throws into one line on standard error
 /// that begins with `program`, and exit code 1.

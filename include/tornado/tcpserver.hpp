@@ -25,6 +25,7 @@
 namespace tornado {
 
 class IOLoop;
+class SharedAcceptor;
 
 /// What a server does with each connection; the limits of its streams are StreamOptions' (T161).
 struct TCPServerOptions : StreamOptions {
@@ -49,7 +50,7 @@ struct TCPServerStats {
     std::uint64_t accepted = 0;      ///< connections given to handle_stream
     std::size_t active = 0;          ///< of these, how many hold a descriptor
     std::uint64_t rejected = 0;      ///< connections that could not be made a stream
-    std::uint64_t accept_errors = 0; ///< failed accepts, see add_accept_handler
+    std::uint64_t accept_errors = 0; ///< failed accepts of its own sockets, see add_accept_handler
     std::uint64_t tls_failures = 0;  ///< connections that ended before their handshake did
     std::uint64_t bytes_in = 0;      ///< received by all connections, open and ended
     std::uint64_t bytes_out = 0;     ///< sent likewise
@@ -103,6 +104,8 @@ public:
     /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
     /// (T154). Throws as bind_sockets does.
     void listen(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    /// Takes its part, from now on, of the connections that `acceptor` accepts for several servers.
+    void listen(SharedAcceptor& acceptor);
     /// Accepts on sockets that bind_sockets, bind_unix_socket or systemd_sockets made.
     void add_sockets(std::vector<ListenSocket> sockets);
     void add_socket(ListenSocket socket);

@@ -66,6 +66,12 @@ void AcceptLoop::stop() {
     timer_.cancel();
 }
 
+ListenSocket AcceptLoop::release() {
+    ListenSocket socket(descriptor_.release());
+    stop();
+    return socket;
+}
+
 void AcceptLoop::resume() {
     paused_ = false;
     start();

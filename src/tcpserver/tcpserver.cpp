@@ -7,6 +7,7 @@
 
 #include "iostream/stream_core.hpp"
 #include "netutil/accept_loop.hpp"
+#include "tcpserver/shared_acceptor.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -68,6 +69,7 @@ public:
 
     asio::any_io_executor const& executor() const noexcept { return executor_; }
     void add(ListenSocket socket);
+    void add(SharedAcceptor::Impl& acceptor);
     void stop();
     void wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler);
     void addresses(std::vector<Address>& list) const;
@@ -92,6 +94,7 @@ private:
         bool ended_ = false; // before the deadline
     };
 
+    AcceptHandler accept_handler();
     IOStreamPtr make_stream(AcceptedSocket connection);
     void handle_connection(AcceptedSocket connection, Address address);
     void descriptor_freed(detail::StreamCore& core) noexcept override;
@@ -103,6 +106,7 @@ private:
     StreamHandler handler_;
     TCPServerOptions options_;
     std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
+    std::vector<SharedAcceptor::Impl::Seat> seats_;
     boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
     std::shared_ptr<Shared> self_;                    // while there are some
     std::list<std::shared_ptr<Ending>> endings_;
@@ -110,15 +114,24 @@ private:
     TCPServerStats ended_; // what listeners and connections that are gone have counted
 };
 
+AcceptHandler TCPServer::Shared::accept_handler() {
+    return [self = weak_from_this()](AcceptedSocket connection, Address address) {
+        if (auto const server = self.lock())
+            server->handle_connection(std::move(connection), std::move(address));
+    };
+}
+
 void TCPServer::Shared::add(ListenSocket socket) {
-    auto listener = std::make_shared<detail::AcceptLoop>(
-        executor_, std::move(socket),
-        [self = weak_from_this()](AcceptedSocket connection, Address address) {
-            if (auto const server = self.lock())
-                server->handle_connection(std::move(connection), std::move(address));
-        });
+    auto listener =
+        std::make_shared<detail::AcceptLoop>(executor_, std::move(socket), accept_handler());
     listeners_.push_back(listener);
     listener->start();
+    update_accepting();
+}
+
+void TCPServer::Shared::add(SharedAcceptor::Impl& acceptor) {
+    auto& loop = *IOLoop::of(asio::query(executor_, asio::execution::context));
+    seats_.push_back(acceptor.sit(loop, options_.max_connections, accept_handler()));
     update_accepting();
 }
 
@@ -128,6 +141,7 @@ void TCPServer::Shared::stop() {
         listener->stop();
     }
     listeners_.clear();
+    seats_.clear();
 }
 
 IOStreamPtr TCPServer::Shared::make_stream(AcceptedSocket connection) {
@@ -197,6 +211,8 @@ void TCPServer::Shared::update_accepting() {
         else
             listener->resume();
     }
+    for (auto const& seat : seats_)
+        seat.set_active(open_.size());
 }
 
 // One timer for all connections costs less than one each, and their traffic pays nothing.
@@ -250,6 +266,8 @@ void TCPServer::Shared::wait_for_end(clock::duration deadline, detail::SizeCompl
 void TCPServer::Shared::addresses(std::vector<Address>& list) const {
     for (auto const& listener : listeners_)
         list.push_back(listener->local_address());
+    for (auto const& seat : seats_)
+        list.insert(list.end(), seat.addresses().begin(), seat.addresses().end());
 }
 
 TCPServerStats TCPServer::Shared::stats() const {
@@ -316,6 +334,10 @@ TCPServer::~TCPServer() {
 
 void TCPServer::listen(std::uint16_t port, std::string const& address, ListenOptions options) {
     add_sockets(bind_sockets(port, address, options));
+}
+
+void TCPServer::listen(SharedAcceptor& acceptor) {
+    shared().add(*acceptor.impl_);
 }
 
 void TCPServer::add_sockets(std::vector<ListenSocket> sockets) {
