@@ -4,6 +4,7 @@
 
 #include "tornado/address.hpp"
 #include "tornado/error.hpp"
+#include "tornado/gen.hpp"
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"
