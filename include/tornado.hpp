@@ -6,6 +6,7 @@
 #include "tornado/cpu_count.hpp"
 #include "tornado/error.hpp"
 #include "tornado/fork.hpp"
+#include "tornado/gen.hpp"
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"

@@ -2,10 +2,9 @@
 // The three crossings: a loop on a foreign context, a stream from a socket, a socket from a stream.
 #include "app.hpp"
 
+#include "tornado/beast.hpp"
 #include "tornado/error.hpp"
 #include "tornado/log.hpp"
-
-#include "beast_stream.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>

@@ -327,6 +327,7 @@ namespace detail {
 
 struct InitiateInExecutor {
     using executor_type = IOLoop::executor_type;
+    static constexpr bool belongs_to_executor = true;
     executor_type get_executor() const noexcept { return loop->get_executor(); }
 
     IOLoop* loop;

@@ -126,6 +126,7 @@ class TORNADO_ASIO_EXPORT BaseIOStream : public std::enable_shared_from_this<Bas
 public:
     using executor_type = asio::any_io_executor;
     using clock = std::chrono::steady_clock;
+    using lowest_layer_type = BaseIOStream;
 
     BaseIOStream(BaseIOStream const&) = delete;
     BaseIOStream& operator=(BaseIOStream const&) = delete;
@@ -136,6 +137,10 @@ public:
     executor_type const& get_executor() const noexcept;
     /// The IOLoop that lives on the executor's context; null when the context has none.
     IOLoop* loop() const noexcept;
+    /// This stream: a layer of Asio's that is laid over it, such as `asio::ssl::stream<IOStream&>`,
+    /// asks for what is at the bottom.
+    lowest_layer_type& lowest_layer() noexcept { return *this; }
+    lowest_layer_type const& lowest_layer() const noexcept { return *this; }
 
     /// Reads up to and including the first `delimiter`.
     /// `max_bytes`: a longer run without it closes the stream with `error::unsatisfiable_read`

@@ -2,6 +2,7 @@
 // A completion handler of any type, kept inside the object that will complete it.
 #pragma once
 
+#include "tornado/detail/recycling.hpp"
 #include "tornado/error.hpp"
 
 #include <boost/asio/any_completion_executor.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -192,16 +192,6 @@ private:
 
         Node* node_ = nullptr;
     };
-
-    // std::allocator means that the handler has no wish.
-    template <class Allocator>
-    static Allocator const& own_or_recycling(Allocator const& allocator) {
-        return allocator;
-    }
-    template <class T>
-    static asio::recycling_allocator<void> own_or_recycling(std::allocator<T> const&) {
-        return {};
-    }
 
     // Most handlers have no slot, and pay nothing for it.
     template <class Held, class Slot, class Allocator, class... Parts>

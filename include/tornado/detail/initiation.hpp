@@ -14,6 +14,8 @@ class Initiation
     : Start { // a base, so that an empty one takes no room and g++ sees no uninitialized byte
 public:
     using executor_type = typename Object::executor_type;
+    /// The object is used on its executor's thread alone: its operations are cancelled there too.
+    static constexpr bool belongs_to_executor = true;
 
     Initiation(Object* object, Start start) : Start(std::move(start)), object_(object) {}
 

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tornado/detail/deadlines.hpp"
+
+#include "tornado/error.hpp"
+
+#include <boost/asio/execution_context.hpp>
+
+#include <utility>
+
+namespace tornado::detail {
+
+class Deadlines::Service : public asio::execution_context::service {
+public:
+    using key_type = Service;
+    static asio::execution_context::id id;
+
+    explicit Service(asio::execution_context& context)
+        : asio::execution_context::service(context) {}
+    void shutdown() override { deadlines->close(); }
+
+    std::shared_ptr<Deadlines> const deadlines = std::make_shared<Deadlines>();
+};
+
+asio::execution_context::id Deadlines::Service::id;
+
+std::shared_ptr<Deadlines> Deadlines::of(asio::execution_context& context) {
+    return asio::use_service<Service>(context).deadlines;
+}
+
+void Deadlines::add(Deadline& deadline, clock::duration limit) {
+    auto const now = clock::now();
+    if (limit >= clock::time_point::max() - now)
+        return; // never
+    deadline.time_ = now + limit;
+    std::lock_guard const lock(mutex_);
+    if (closed_)
+        return;
+    heap_.push_back(&deadline);
+    rise(deadline, heap_.size() - 1);
+    if (deadline.place_ == 0 && !(armed_ && timer_->expiry() <= deadline.time_))
+        arm();
+}
+
+bool Deadlines::remove(Deadline& deadline) noexcept {
+    std::lock_guard const lock(mutex_);
+    if (deadline.place_ != Deadline::nowhere)
+        take(deadline);
+    return !armed_ || !heap_.empty();
+}
+
+void Deadlines::settle() noexcept {
+    std::lock_guard const lock(mutex_);
+    if (heap_.empty() && std::exchange(armed_, false))
+        timer_->cancel();
+}
+
+// ---- The heap
+
+void Deadlines::put(Deadline& deadline, std::size_t place) noexcept {
+    heap_[place] = &deadline;
+    deadline.place_ = place;
+}
+
+void Deadlines::rise(Deadline& deadline, std::size_t place) noexcept {
+    for (; place != 0; place = (place - 1) / 2) {
+        auto& parent = *heap_[(place - 1) / 2];
+        if (parent.time_ <= deadline.time_)
+            break;
+        put(parent, place);
+    }
+    put(deadline, place);
+}
+
+void Deadlines::sink(Deadline& deadline, std::size_t place) noexcept {
+    for (auto child = 2 * place + 1; child < heap_.size(); child = 2 * place + 1) {
+        if (child + 1 < heap_.size() && heap_[child + 1]->time_ < heap_[child]->time_)
+            ++child;
+        if (deadline.time_ <= heap_[child]->time_)
+            break;
+        put(*heap_[child], place);
+        place = child;
+    }
+    rise(deadline, place);
+}
+
+void Deadlines::take(Deadline& deadline) noexcept {
+    auto& last = *heap_.back();
+    heap_.pop_back();
+    if (&last != &deadline)
+        sink(last, deadline.place_);
+    deadline.place_ = Deadline::nowhere;
+}
+
+// ---- The timer
+
+void Deadlines::arm() {
+    auto const& first = *heap_.front();
+    if (auto const executor = first.executor(); !timer_ || timer_->get_executor() != executor)
+        timer_.emplace(executor);
+    timer_->expires_at(first.time_);
+    timer_->async_wait([self = shared_from_this()](error_code ec) {
+        if (!ec)
+            self->fire();
+    });
+    armed_ = true;
+}
+
+void Deadlines::fire() {
+    std::lock_guard const lock(mutex_);
+    auto const now = clock::now();
+    if (!armed_ || timer_->expiry() > now)
+        return; // set anew while this was on its way
+    armed_ = false;
+    while (!heap_.empty() && heap_.front()->time_ <= now) {
+        auto& due = *heap_.front();
+        take(due);
+        due.expire();
+    }
+    if (!heap_.empty())
+        arm();
+}
+
+void Deadlines::close() noexcept {
+    std::lock_guard const lock(mutex_);
+    closed_ = true;
+    armed_ = false;
+    timer_.reset();
+    while (!heap_.empty())
+        take(*heap_.back());
+}
+
+} // namespace tornado::detail

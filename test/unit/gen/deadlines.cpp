@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSL-1.0
+// Many deadlines behind one timer: in order, none early, and the timer left alone.
+#include "tornado/detail/deadlines.hpp"
+
+#include "support/io.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+using namespace tornado;
+using namespace tornado::test;
+using namespace std::literals;
+using tornado::detail::Deadline;
+using tornado::detail::Deadlines;
+
+namespace {
+
+struct Item final : Deadline {
+    explicit Item(Io& io) : io_context(io.context) {}
+
+    void expire() override { expired(); }
+    asio::any_io_executor executor() const override {
+        ++*asked;
+        return io_context.get_executor();
+    }
+
+    asio::io_context& io_context;
+    std::function<void()> expired = [] { BOOST_ERROR("is not to expire"); };
+    std::shared_ptr<int> asked = std::make_shared<int>(0); // how often the timer was set for it
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(deadlines)
+
+BOOST_AUTO_TEST_CASE(each_expires_in_its_turn_and_none_before_its_time) {
+    Io io;
+    auto const all = Deadlines::of(io.context);
+    BOOST_TEST((all == Deadlines::of(io.context)));
+    std::mt19937 random(1);
+    struct Case {
+        std::unique_ptr<Item> item;
+        Deadline::clock::time_point due;
+    };
+    std::vector<Case> cases;
+    std::vector<Deadline::clock::time_point> expired;
+    for (int i = 0; i < 500; ++i) {
+        auto const limit = std::chrono::microseconds(random() % 20000);
+        auto& added =
+            cases.emplace_back(Case{std::make_unique<Item>(io), Deadline::clock::now() + limit});
+        added.item->expired = [&expired, due = added.due] {
+            BOOST_TEST((Deadline::clock::now() >= due));
+            expired.push_back(due);
+        };
+        all->add(*added.item, limit);
+        if (random() % 3 == 0) { // one of those that there are, expired or not
+            auto const victim = cases.begin() + random() % cases.size();
+            victim->item->expired = [] { BOOST_ERROR("was removed"); };
+            static_cast<void>(all->remove(*victim->item));
+            static_cast<void>(all->remove(*victim->item)); // harmless
+            cases.erase(victim);
+        }
+        io.poll();
+    }
+    io.run();
+    // Due times were taken a moment before each was added.
+    BOOST_TEST(
+        std::is_sorted(expired.begin(), expired.end(), [](auto a, auto b) { return a + 1ms < b; }));
+}
+
+BOOST_AUTO_TEST_CASE(the_timer_is_left_alone) {
+    Io io;
+    auto const all = Deadlines::of(io.context);
+    Item first(io);
+    Item other(io);
+    all->add(first, 1h);
+    BOOST_TEST(*first.asked == 1);
+    for (int i = 0; i < 10; ++i) { // a later one comes and goes
+        all->add(other, 2h);
+        BOOST_TEST(all->remove(other));
+    }
+    BOOST_TEST(
+        !all->remove(first)); // the last one goes; the next comes before the timer is stopped
+    all->add(first, 1h);
+    all->settle();
+    BOOST_TEST(*first.asked == 1);
+    BOOST_TEST(*other.asked == 0);
+    all->add(other, 30min); // an earlier one
+    BOOST_TEST(*other.asked == 1);
+    BOOST_TEST(all->remove(other));
+    BOOST_TEST(!all->remove(first));
+    io.poll();
+    BOOST_TEST(!io.context.stopped());
+    all->settle();
+    io.run(); // nothing is left to wait for
+}
+
+BOOST_AUTO_TEST_CASE(the_timer_that_goes_off_for_nobody_is_set_again) {
+    Io io;
+    auto const all = Deadlines::of(io.context);
+    Item gone(io);
+    Item later(io);
+    bool expired = false;
+    later.expired = [&] { expired = true; };
+    all->add(gone, 1ms);
+    all->add(later, 3ms);
+    BOOST_TEST(all->remove(gone));
+    io.run();
+    BOOST_TEST(expired);
+    BOOST_TEST(*later.asked == 1);
+}
+
+BOOST_AUTO_TEST_CASE(after_the_end_of_the_context) {
+    std::shared_ptr<Deadlines> all;
+    std::optional<Io> io(std::in_place);
+    Item before(*io);
+    Item after(*io);
+    all = Deadlines::of(io->context);
+    all->add(before, 1h);
+    io.reset();
+    BOOST_TEST(all->remove(before));
+    all->add(after, 0s);
+    BOOST_TEST(all->remove(after));
+    all->settle();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
