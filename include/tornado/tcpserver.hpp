@@ -101,12 +101,12 @@ public:
 
     /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
     /// (T154). Throws as bind_sockets does.
-    void listen(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    void listen(detail::Port port, std::string const& address = "", ListenOptions options = {});
     /// Accepts on sockets that bind_sockets, bind_unix_socket or systemd_sockets made.
     void add_sockets(std::vector<ListenSocket> sockets);
     void add_socket(ListenSocket socket);
     /// Binds, and accepts from start() on; after start() at once (T153).
-    void bind(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    void bind(detail::Port port, std::string const& address = "", ListenOptions options = {});
     /// Accepts on what bind() bound. Throws std::logic_error when called twice, and
     /// std::invalid_argument unless `num_processes` is 1: a server on several processes comes with
     /// tornado.process.

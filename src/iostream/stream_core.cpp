@@ -340,10 +340,7 @@ void StreamCore::advance(Direction next, error_code ec) {
     awaited_ = next;
     if (ec) {
         if (is_tls_failure(ec))
-            log(Logger::general, LogLevel::warning,
-                "SSL Error on " +
-                    Address(remote_endpoint(transport_->native_handle())).to_string() + ": " +
-                    ec.message());
+            log(Logger::general, LogLevel::warning, "SSL Error on " + peer() + ": " + ec.message());
         return shut(ec, false);
     }
     switch (next) {
@@ -422,7 +419,8 @@ bool StreamCore::send() {
             // what the peer sent before it went is delivered
         }
         if (!is_reset(ec))
-            log(Logger::general, LogLevel::warning, "Write error on stream: " + ec.message());
+            log(Logger::general, LogLevel::warning,
+                "Write error on " + peer() + ": " + ec.message());
         shut(ec, false);
         abandon();
     }
@@ -465,7 +463,7 @@ bool StreamCore::receive() {
     auto const room = in_.prepare();
     error_code ec;
     auto const n = transport_->read_some(room, ec);
-    readable_ = !ec && n == asio::buffer_size(room);
+    readable_ = !ec && (n == asio::buffer_size(room) || transport_->has_more());
     received_ += n;
     if (std::exchange(looking_, false))
         quick_ = n != 0;
@@ -486,7 +484,7 @@ bool StreamCore::receive_and_discard() {
     error_code ec;
     auto const n = transport_->read_some({&room, 1}, ec);
     give_block(std::move(block));
-    readable_ = n == block_size;
+    readable_ = n == block_size || transport_->has_more();
     received_ += n;
     if (n != 0)
         silence_ = 0;
@@ -502,6 +500,8 @@ void StreamCore::arm() {
     if (connected_ == Connected::no || freed_)
         return;
     bool const pending = connected_ == Connected::pending;
+    if (pending)
+        hold();
     bool const output = pending ? awaited_ == Direction::write : unsent() && !writable_;
     if (output && !waiting_write_) {
         waiting_write_ = true;
@@ -536,7 +536,12 @@ bool StreamCore::has_operations() const noexcept {
 
 bool StreamCore::in_flight() const noexcept {
     return has_operations() || unsent() || state_ == State::flushing ||
+           (connected_ == Connected::pending && !closed()) ||
            (state_ == State::closed && close_callback_);
+}
+
+std::string StreamCore::peer() const {
+    return Address(remote_endpoint(transport_->native_handle())).to_string();
 }
 
 error_code StreamCore::close_error() const {
@@ -552,7 +557,8 @@ void StreamCore::end(error_code cause) {
     // TLS that ends without a word is an end like any other (T139).
     bool const clean = cause == asio::error::eof || cause == asio::ssl::error::stream_truncated;
     if (!clean && !is_reset(cause))
-        log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
+        log(Logger::general, LogLevel::warning,
+            "error on read from " + peer() + ": " + cause.message());
     shut(cause, clean);
 }
 

@@ -97,6 +97,12 @@ public:
     void establish_over(Wrap wrap);
     /// Closes with `timed_out` what is not established by then.
     void limit_establishing(clock::duration limit) { start_deadline(limit); }
+    /// What is under way keeps the public stream from here on, if a shared_ptr owns it: else from
+    /// its first turn on.
+    void keep_while_establishing() noexcept {
+        if (connected_ == Connected::pending)
+            hold();
+    }
     /// Why connect() or wait_established() may not be called now.
     error_code cannot_connect() const;
     error_code cannot_wait() const;
@@ -202,6 +208,7 @@ private:
     bool has_operations() const noexcept;
     bool in_flight() const noexcept;
     error_code close_error() const;
+    std::string peer() const; // for the log
     void end(error_code cause);
     void shut(error_code cause, bool keep_completed);
     void free_descriptor() noexcept;
