@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // run_in_executor: a function on a pool's thread, its completion on the loop's.
 #include "ioloop/impl.hpp"
+#include "last_error.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -49,8 +50,9 @@ public:
                 threads_.emplace_back([this] { pool_.attach(); });
         } catch (std::system_error const& e) {
             if (threads_.empty())
-                throw system_error(e.code(), "run_in_executor: cannot make a thread: allow this "
-                                             "process more threads or memory");
+                throw system_error(detail::code_of(e),
+                                   "run_in_executor: cannot make a thread: allow this "
+                                   "process more threads or memory");
         }
     }
     OwnExecutor(OwnExecutor const&) = delete;

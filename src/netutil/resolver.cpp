@@ -4,6 +4,7 @@
 #include "tornado/ioloop.hpp"
 #include "tornado/log.hpp"
 
+#include "last_error.hpp"
 #include "netutil/address.hpp"
 
 #include <boost/asio/error.hpp>
@@ -32,7 +33,7 @@ namespace {
 
 // `system_error`: errno after the call. Names that cannot be looked for, because no file or socket
 // can be opened, getaddrinfo may call unknown.
-error_code code_of(int status, int system_error) {
+error_code addrinfo_code(int status, int system_error) {
     bool const no_descriptors = system_error == EMFILE || system_error == ENFILE;
     if ((status == EAI_SYSTEM && system_error != 0) || (status != 0 && no_descriptors))
         return {system_error, boost::system::system_category()};
@@ -100,7 +101,7 @@ void Threads::run(Function<void(error_code)> job) {
         } catch (std::system_error const& e) {
             if (threads_ == 0) {
                 lock.unlock();
-                return job(e.code());
+                return job(code_of(e));
             }
         }
     }
@@ -156,7 +157,7 @@ Found get_addresses(std::string const& host, std::uint16_t port, int family, int
                        ? EAI_NONAME
                        : ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
                                        std::to_string(port).c_str(), &hints, &list);
-    found.error = code_of(found.status, errno);
+    found.error = addrinfo_code(found.status, errno);
     std::unique_ptr<addrinfo, FreeAddrinfo> const owner(list);
     for (auto const* entry = list; entry != nullptr; entry = entry->ai_next) {
         Address const address(
@@ -305,13 +306,13 @@ bool Resolver::Completion::wanted() const {
 namespace {
 
 // What a look_up that threw is reported as, beside its line in the log.
-error_code code_of(std::exception_ptr const& failure) {
+error_code code_for(std::exception_ptr const& failure) {
     try {
         std::rethrow_exception(failure);
     } catch (system_error const& e) {
         return e.code();
     } catch (std::system_error const& e) {
-        return e.code();
+        return detail::code_of(e);
     } catch (std::bad_alloc const&) {
         return asio::error::no_memory;
     } catch (...) {
@@ -338,7 +339,7 @@ void Resolver::start(std::string const& host, std::uint16_t port, int family,
         log(Logger::application, LogLevel::error,
             "Exception in look_up of \"" + detail::printable(host) +
                 "\": " + describe(std::current_exception()));
-        failure = code_of(std::current_exception());
+        failure = code_for(std::current_exception());
     }
     request->begun(failure);
 }

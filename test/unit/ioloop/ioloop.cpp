@@ -312,11 +312,11 @@ BOOST_AUTO_TEST_CASE(T042_T043_what_run_sync_leaves_behind_stops_no_later_run) {
 
 namespace {
 
-/// An operation whose start throws: it takes the coroutine that awaits it down with it.
-template <class Token = asio::deferred_t>
-auto fail_to_start(Token&& token = {}) {
-    return asio::async_initiate<Token, void(error_code)>(
-        [](auto&&) { throw std::out_of_range("at the start"); }, token);
+/// An operation that is started by calling `start` with its handler.
+template <class Start>
+auto operation(Start start) {
+    asio::deferred_t token;
+    return asio::async_initiate<asio::deferred_t, void(error_code)>(start, token);
 }
 
 } // namespace
@@ -325,11 +325,11 @@ BOOST_AUTO_TEST_CASE(run_sync_ends_when_its_coroutine_was_destroyed_before_its_e
     asio::io_context context;
     IOLoop loop(context);
     bool ended = false;
-    auto const unfinished = [&](auto operation) {
-        return [&ended, operation]() -> asio::awaitable<int> {
+    auto const unfinished = [&](auto start) {
+        return [&ended, start]() -> asio::awaitable<int> {
             Trace const trace{ended};
             try {
-                co_await operation();
+                co_await operation(start);
             } catch (...) {
                 BOOST_ERROR("there is nothing to catch");
             }
@@ -347,12 +347,9 @@ BOOST_AUTO_TEST_CASE(run_sync_ends_when_its_coroutine_was_destroyed_before_its_e
         }
         return "did not throw";
     };
-    test::CapturedLog const log; // of what the start threw, into the loop
-    auto const throws = unfinished([] { return fail_to_start(); });
-    auto const forgets = unfinished([] { // somebody drops the handler
-        return asio::async_initiate<asio::deferred_t, void(error_code)>([](auto&&) {},
-                                                                        asio::deferred);
-    });
+    test::CapturedLog const log; // has what the start threw
+    auto const throws = unfinished([](auto&&) { throw std::out_of_range("at the start"); });
+    auto const forgets = unfinished([](auto handler) { static_cast<void>(std::move(handler)); });
     auto const nested = [&]() -> asio::awaitable<void> { static_cast<void>(co_await throws()); };
     for (auto const& text :
          {text_of([&] { loop.run_sync(throws); }), text_of([&] { loop.run_sync(throws, 10s); }),

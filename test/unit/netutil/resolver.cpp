@@ -248,6 +248,7 @@ BOOST_AUTO_TEST_CASE(without_descriptors_a_name_is_not_called_unknown_and_a_lite
     auto const look_up_without_descriptors = []() -> int {
         Io io;
         Resolver resolver(io.executor());
+        asio::steady_timer const needs_some(io.context);
         rlimit none{};
         ::getrlimit(RLIMIT_NOFILE, &none);
         none.rlim_cur = 0;
@@ -259,11 +260,11 @@ BOOST_AUTO_TEST_CASE(without_descriptors_a_name_is_not_called_unknown_and_a_lite
                     ec == asio::error::no_descriptors ? "no descriptors, " : text(ec, found) + ", ";
             });
         io.run();
-        auto const sorted = [&](std::string const& part) {
-            return answers.find(part) != answers.npos;
-        };
-        bool const good = answers.size() == 3 * 16 + 14 + 10 && sorted("127.0.0.1:80, ") &&
-                          sorted("[::1]:80, ") && !sorted("unknown");
+        // In an order of their own.
+        bool const good =
+            answers.find("127.0.0.1:80, ") != answers.npos &&
+            answers.find("[::1]:80, ") != answers.npos &&
+            answers.size() == "127.0.0.1:80, [::1]:80, "s.size() + 3 * "no descriptors, "s.size();
         std::_Exit(good ? 0 : 1);
     };
     BOOST_TEST(in_child(look_up_without_descriptors) == 0);
