@@ -255,17 +255,23 @@ BOOST_AUTO_TEST_CASE(T146_the_ends_of_two_at_once_are_an_end_and_their_failures_
               Case{writes, reads, ""}, Case{breaks, writes, "std::runtime_error: it broke"},
               Case{breaks, waits, "std::runtime_error: it broke"}}) {
             CapturedLog const log;
+            auto const running = std::make_shared<int>();
             TCPServer server(host.loop(),
-                             [&](IOStreamPtr stream, Address) -> asio::awaitable<void> {
+                             [&, held = std::weak_ptr(running)](IOStreamPtr stream,
+                                                                Address) -> asio::awaitable<void> {
+                                 auto const here = held.lock();
                                  co_await (a(stream) && b(stream));
                              });
             server.listen(0, "127.0.0.1");
             host.run([&]() -> asio::awaitable<void> {
                 {
                     Client const client(host, server.addresses()[0]);
-                    co_await host.until([&] { return server.stats().active == 1; });
+                    co_await host.until([&] { return running.use_count() == 2; });
                 }
-                co_await host.until([&] { return server.stats().active == 0; });
+                co_await host.until(
+                    [&] { return running.use_count() == 1 && server.stats().active == 0; });
+                for (int turn = 0; turn != 3; ++turn) // what is left to say is said
+                    co_await asio::post(host.context(), asio::use_awaitable);
             });
             if (logged.empty())
                 BOOST_TEST(log.lines().empty());
