@@ -31,7 +31,7 @@ public:
             return "Stream is not idle: an operation is pending or a buffer holds bytes";
         case error::server_name_required:
             return "TLS has no server name to verify: give server_hostname, or switch "
-                   "SSLOptions::check_hostname off";
+                   "check_hostname off";
         case error::wrong_direction:
             return "Wrong direction: of a pipe, one end is only read and the other only written";
         }
@@ -44,7 +44,12 @@ public:
     char const* name() const noexcept override { return "tornado.certificate"; }
 
     std::string message(int value) const override {
-        return std::string("Certificate verify failed: ") + X509_verify_cert_error_string(value);
+        bool const nameless =
+            static_cast<certificate_error>(value) == certificate_error::no_subject_alt_name;
+        return std::string("Certificate verify failed: ") +
+               (nameless ? "it names no server: make it anew, with a subjectAltName (a common name "
+                           "does not count)"
+                         : X509_verify_cert_error_string(value));
     }
 };
 
@@ -87,6 +92,10 @@ boost::system::error_category const& condition_category() noexcept {
 
 error_code make_error_code(error e) noexcept {
     return {static_cast<int>(e), error_category()};
+}
+
+error_code make_error_code(certificate_error e) noexcept {
+    return {static_cast<int>(e), certificate_category()};
 }
 
 boost::system::error_condition make_error_condition(errc e) noexcept {

@@ -2,8 +2,12 @@
 // The sink behind the loggers, and Tornado's line format on standard error.
 #include "tornado/log.hpp"
 
+#include <boost/asio/multiple_exceptions.hpp>
+
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -28,6 +32,40 @@ Output& output() {
     return instance;
 }
 
+/// A write in its scope raises no signal: neither SIGPIPE when the reader has gone, nor SIGTTOU
+/// when a terminal is not for jobs in the background.
+class WithoutSignals {
+public:
+    WithoutSignals() noexcept {
+        ::sigemptyset(&broken_pipe_);
+        ::sigaddset(&broken_pipe_, SIGPIPE);
+        sigset_t both = broken_pipe_;
+        ::sigaddset(&both, SIGTTOU);
+        ::pthread_sigmask(SIG_BLOCK, &both, &former_);
+        was_pending_ = is_pending();
+    }
+    WithoutSignals(WithoutSignals const&) = delete;
+    WithoutSignals& operator=(WithoutSignals const&) = delete;
+    ~WithoutSignals() {
+        timespec const at_once{};
+        if (!was_pending_ && is_pending())
+            while (::sigtimedwait(&broken_pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+            }
+        ::pthread_sigmask(SIG_SETMASK, &former_, nullptr);
+    }
+
+private:
+    static bool is_pending() noexcept {
+        sigset_t pending;
+        ::sigpending(&pending);
+        return ::sigismember(&pending, SIGPIPE) == 1;
+    }
+
+    sigset_t broken_pipe_;
+    sigset_t former_;
+    bool was_pending_;
+};
+
 void to_standard_error(LogRecord const& record) {
     auto const seconds = std::chrono::system_clock::to_time_t(record.time);
     std::tm local{};
@@ -43,6 +81,7 @@ void to_standard_error(LogRecord const& record) {
         .append(logger_name(record.logger))
         .append("] ");
     line.append(record.message).append("\n");
+    WithoutSignals const quiet;
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -96,6 +135,8 @@ void log(Logger logger, LogLevel level, std::string_view message) noexcept {
 std::string describe(std::exception_ptr exception) {
     try {
         std::rethrow_exception(std::move(exception));
+    } catch (boost::asio::multiple_exceptions const& e) {
+        return type_name(typeid(e)) + ": the first is " + describe(e.first_exception());
     } catch (std::exception const& e) {
         return type_name(typeid(e)) + ": " + e.what();
     } catch (...) {

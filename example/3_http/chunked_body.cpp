@@ -18,6 +18,16 @@ bool is_text(char c) {
     return c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != 127);
 }
 
+bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+// RFC 9110, 5.6.2.
+bool is_token(char c) {
+    return c > ' ' && c < 127 &&
+           std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
+}
+
 } // namespace
 
 std::size_t ChunkedBody::take(std::string_view bytes, std::string& body) {
@@ -60,7 +70,25 @@ std::optional<ChunkedBody::State> ChunkedBody::after(char c) noexcept {
             return State::extension;
         return c == '\r' ? State::size_end : after_digit(hex_value(c));
     case State::extension:
-        return until_cr(State::extension, State::size_end);
+        if (is_blank(c))
+            return State::extension;
+        return is_token(c) ? std::optional(State::extension_name) : std::nullopt;
+    case State::extension_name:
+        if (is_token(c))
+            return State::extension_name;
+        [[fallthrough]];
+    case State::extension_value:
+        if (c == ';')
+            return State::extension;
+        return c == '"' ? State::quoted : until_cr(State::extension_value, State::size_end);
+    case State::quoted:
+        if (c == '"')
+            return State::extension_value;
+        if (c == '\\')
+            return State::quoted_pair;
+        [[fallthrough]];
+    case State::quoted_pair:
+        return is_text(c) ? std::optional(State::quoted) : std::nullopt;
     case State::size_end:
         line_ = 0;
         return expect('\n', size_ != 0 ? State::data : State::line_begin);

@@ -31,7 +31,11 @@ private:
     enum class State {
         first_digit,
         size,
-        extension,
+        extension, // before its name
+        extension_name,
+        extension_value, // and what stands before it
+        quoted,
+        quoted_pair,
         size_end, // a line feed
         data,
         data_cr,

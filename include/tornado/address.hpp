@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tornado/detail/export.hpp"
+#include "tornado/detail/port.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -32,9 +33,9 @@ public:
     Address(asio::local::stream_protocol::endpoint const& endpoint);
     /// Of any family; one that is neither IP nor Unix gives an empty Address.
     Address(asio::generic::stream_protocol::endpoint const& endpoint);
-    /// From an IP literal (see is_valid_ip), no host name. Throws std::invalid_argument that names
-    /// it.
-    Address(std::string_view ip, std::uint16_t port);
+    /// From an IP literal (see is_valid_ip), no host name, and a port of 0 to 65535. Throws
+    /// std::invalid_argument that names what is none.
+    Address(std::string_view ip, detail::Port port);
 
     /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC when empty.
     int family() const noexcept;

@@ -40,6 +40,13 @@ enum class error {
     wrong_direction,
 };
 
+/// What certificate_category() knows beside OpenSSL's values.
+enum class certificate_error {
+    /// The certificate is made out to nobody: it has no subjectAltName, and the common name does
+    /// not count (RFC 9525).
+    no_subject_alt_name = -1,
+};
+
 /// Conditions to compare codes with: `if (ec == tornado::errc::stream_closed)`.
 enum class errc {
     /// The stream is gone: end of file, reset, broken pipe, truncated TLS, or a code of ours that
@@ -50,17 +57,21 @@ enum class errc {
 /// The category of `error`.
 TORNADO_ASIO_EXPORT boost::system::error_category const& error_category() noexcept;
 /// Of a TLS peer's certificate that was not accepted; values are OpenSSL's `X509_V_ERR_...`
-/// (X509_STORE_CTX_get_error(3)), messages say what is wrong with it (T131).
+/// (X509_STORE_CTX_get_error(3)) and `certificate_error`, messages say what is wrong with it
+/// (T131).
 TORNADO_ASIO_EXPORT boost::system::error_category const& certificate_category() noexcept;
 /// The category of `errc`.
 TORNADO_ASIO_EXPORT boost::system::error_category const& condition_category() noexcept;
 
 TORNADO_ASIO_EXPORT error_code make_error_code(error e) noexcept;
+TORNADO_ASIO_EXPORT error_code make_error_code(certificate_error e) noexcept;
 TORNADO_ASIO_EXPORT boost::system::error_condition make_error_condition(errc e) noexcept;
 
 } // namespace tornado
 
 template <>
 struct boost::system::is_error_code_enum<tornado::error> : std::true_type {};
+template <>
+struct boost::system::is_error_code_enum<tornado::certificate_error> : std::true_type {};
 template <>
 struct boost::system::is_error_condition_enum<tornado::errc> : std::true_type {};

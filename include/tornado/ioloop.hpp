@@ -129,7 +129,9 @@ public:
     /// exception (T039, T040). `f` returns nothing, a value, or an asio::awaitable of either. After
     /// `timeout` it throws system_error(asio::error::timed_out); the coroutine has been cancelled,
     /// and has a second to end (T042). After a stop() it throws std::runtime_error; the coroutine
-    /// goes on when the loop is next started (T043).
+    /// goes on when the loop is next started (T043). It throws std::runtime_error also when the
+    /// coroutine was destroyed before its end: whatever it awaited has let go of it, such as an
+    /// operation of somebody else's that throws while it is being started.
     template <class F>
     auto run_sync(F&& f, std::optional<clock::duration> timeout = {}) {
         using Call = detail::SyncCall<std::decay_t<F>>;
@@ -242,7 +244,8 @@ public:
     /// Calls `f()` on a thread of `pool`, or of the default pool if that is null, and completes on
     /// the loop with `void(std::exception_ptr, R)`, R being what `f` returns, or
     /// `void(std::exception_ptr)` for void; a co_await throws the exception (T036). R needs a
-    /// default constructor. A call that the pool drops completes with operation_aborted.
+    /// default constructor. A call that the pool drops completes with operation_aborted; one for
+    /// which the default pool can make no thread, with the system's reason.
     /// Cancelling (any type) completes with asio::error::operation_aborted; the function runs on
     /// for nothing. The default token is not asio::deferred, because Boost 1.81 cannot co_await a
     /// deferred operation that completes with an exception_ptr and a value.
@@ -250,8 +253,8 @@ public:
     auto run_in_executor(asio::thread_pool* pool, F&& f, Token&& token = Token());
 
     /// The pool for run_in_executor(nullptr, ...), which must outlive the loop (T037). Without it
-    /// the loop makes one of four threads more than there are processors, 32 at most, when it is
-    /// first needed.
+    /// the loop makes one of four threads more than there are processors, 32 at most and as many as
+    /// the system allows, when it is first needed.
     void set_default_executor(asio::thread_pool& pool);
 
     /// What is to happen to an exception that left a callback (Tornado 3's
@@ -279,10 +282,11 @@ private:
     Timeout set_timeout(clock::time_point deadline, detail::Callback callback);
     void run_until_complete(asio::awaitable<void> awaitable,
                             std::optional<clock::duration> timeout);
-    /// Runs `work` on the pool and then `done(false)` on the loop, or `done(true)` once the
-    /// function returned was called, whichever is first.
-    detail::Function<void()> submit(asio::thread_pool* pool, detail::Function<void()> work,
-                                    detail::Function<void(bool cancelled)> done);
+    /// Runs `work` on the pool and then `done(nullptr)` on the loop; or `done` with the reason why
+    /// nobody waits for it: the function returned was called, or there is no thread.
+    detail::Function<void()>
+    submit(asio::thread_pool* pool, detail::Function<void()> work,
+           detail::Function<void(std::exception_ptr const& abandoned)> done);
 
     std::shared_ptr<asio::io_context> context_; // owns nothing if it is the application's
     std::shared_ptr<Impl> impl_;
@@ -335,17 +339,18 @@ struct InitiateInExecutor {
     template <class Handler, class F>
     void operator()(Handler&& handler, asio::thread_pool* pool, F&& f) const {
         using R = std::invoke_result_t<std::decay_t<F>&>;
-        auto result = std::make_shared<ExecutorResult<R>>();
+        auto result = std::make_shared<ExecutorResult<R>>(
+            std::make_exception_ptr(system_error(asio::error::operation_aborted)));
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto cancel = loop->submit(
             pool, [result, f = std::forward<F>(f)]() mutable { result->run(f); },
             [result, slot, loop_work = asio::make_work_guard(loop->get_executor()),
              work = asio::make_work_guard(handler, loop->get_executor()),
-             handler =
-                 std::decay_t<Handler>(std::forward<Handler>(handler))](bool cancelled) mutable {
+             handler = std::decay_t<Handler>(std::forward<Handler>(handler))](
+                std::exception_ptr const& abandoned) mutable {
                 if (slot.is_connected())
                     slot.clear();
-                auto finished = cancelled ? ExecutorResult<R>{} : std::move(*result);
+                auto finished = abandoned ? ExecutorResult<R>(abandoned) : std::move(*result);
                 if constexpr (std::is_void_v<R>)
                     asio::dispatch(work.get_executor(),
                                    asio::append(std::move(handler), finished.failure));

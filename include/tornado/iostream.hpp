@@ -310,7 +310,8 @@ public:
     /// no shared_ptr owns. Tornado: IOStream.connect.
     ///
     /// `server_hostname`: the name that an SSLIOStream asks for and verifies (T132); a plain stream
-    /// ignores it. With TLS completion comes after the handshake.
+    /// ignores it. With TLS completion comes after the handshake. Throws std::invalid_argument for
+    /// an empty address, and for a name that is none.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     auto connect(Address const& peer, Token&& token = asio::deferred_t());
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
@@ -331,8 +332,9 @@ public:
     /// encrypted ones. So a server calls it directly after the write that invites the client to
     /// begin. A code of certificate_category() when the peer's certificate is not accepted (T131);
     /// `server_name_required`; OpenSSL's (`asio::error::get_ssl_category()`) for anything else that
-    /// TLS finds; `timed_out` after 60 seconds. Throws std::invalid_argument for a name that is
-    /// none. Cancelling it (any type) closes the connection. Tornado: IOStream.start_tls; RFC 3207.
+    /// TLS finds; `timed_out` after 60 seconds. Throws std::invalid_argument, in the caller, for a
+    /// name that is none and for no context. Cancelling it (any type) closes the connection.
+    /// Tornado: IOStream.start_tls; RFC 3207.
     template <asio::completion_token_for<void(error_code, SSLIOStreamPtr)> Token = asio::deferred_t>
     auto start_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
                    std::string server_hostname = {}, Token&& token = asio::deferred_t());
@@ -367,8 +369,14 @@ protected:
     explicit IOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
 
 private:
+    using endpoint_type = asio::generic::stream_protocol::endpoint;
+
+    virtual void check_server(std::string const& hostname) const; // throws
     virtual void expect_server(std::string const& hostname);
-    void start_connect(Address const& peer, std::string const& server_hostname,
+    void check_connect(Address const& peer, std::string const& server_hostname) const;
+    static void check_tls(std::shared_ptr<asio::ssl::context> const& context,
+                          std::string const& server_hostname);
+    void start_connect(endpoint_type const& peer, std::string const& server_hostname,
                        detail::ConnectCompletion&&);
     void begin_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
                    std::string const& server_hostname, detail::StartTlsCompletion&&);
@@ -430,6 +438,7 @@ private:
     friend class IOStream;
 
     explicit SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
+    void check_server(std::string const& hostname) const override;
     void expect_server(std::string const& hostname) override;
     void start_wait_for_handshake(detail::VoidCompletion&&);
 };

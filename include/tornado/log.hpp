@@ -30,8 +30,9 @@ struct LogRecord {
 TORNADO_ASIO_EXPORT std::string_view logger_name(Logger logger) noexcept;
 
 /// Replaces the place that log lines go to; an empty function restores the default, standard error
-/// in Tornado's line format (`[I 260131 12:34:56 tornado.access] text`). Thread-safe; the sink may
-/// be called from any thread, one call at a time, and may itself not log.
+/// in Tornado's line format (`[I 260131 12:34:56 tornado.access] text`), which raises no signal
+/// when nobody reads it any more. Thread-safe; the sink may be called from any thread, one call at
+/// a time, and may itself not log.
 TORNADO_ASIO_EXPORT void set_log_sink(std::function<void(LogRecord const&)> sink);
 
 /// Lines below this level go nowhere. The default is `info`. Thread-safe.

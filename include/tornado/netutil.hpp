@@ -108,11 +108,12 @@ struct ListenOptions {
 /// for "localhost" on a machine without it. A host name blocks the caller while it is looked up.
 ///
 /// Throws system_error whose what() names port and address and says what to do: port in use, port
-/// privileged, address not of this machine, name that does not resolve. Nothing stays open then.
+/// privileged, address not of this machine, name that does not resolve; std::invalid_argument for a
+/// port that is not from 0 to 65535. Nothing stays open then.
 ///
 /// tornado.netutil.bind_sockets, T182 to T185.
 TORNADO_ASIO_EXPORT std::vector<ListenSocket>
-bind_sockets(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+bind_sockets(detail::Port port, std::string const& address = "", ListenOptions options = {});
 
 /// Listens on a Unix socket. A socket file left at `path` is replaced, as in Tornado even when
 /// another process listens there; any other file is refused. The file gets exactly `mode`, whatever

@@ -60,24 +60,33 @@ public:
     /// in the order in which they should be tried, each once; at least one, unless there is an
     /// error. `family`: AF_INET or AF_INET6 for these alone. Errors: `asio::error::host_not_found`
     /// (an empty name and one with a NUL included), `host_not_found_try_again` when the name server
-    /// does not answer. Any number may overlap. Cancelling (any type) completes with
-    /// `operation_aborted` at once; a getaddrinfo that has begun runs on for nothing.
+    /// does not answer, what keeps it from looking (`no_descriptors`, or that no thread can be
+    /// made); of a look_up that throws, its system_error's code, else `asio::error::no_recovery`,
+    /// beside a line in the log. Throws std::invalid_argument for a port that is not from 0 to
+    /// 65535. Any number may overlap. Cancelling (any type) completes with `operation_aborted` at
+    /// once; a getaddrinfo that has begun runs on for nothing.
     template <
         asio::completion_token_for<void(error_code, std::vector<Address>)> Token = asio::deferred_t>
-    [[nodiscard]] auto resolve(std::string host, std::uint16_t port, int family,
+    [[nodiscard]] auto resolve(std::string host, detail::Port port, int family,
                                Token&& token = asio::deferred_t()) {
-        return asio::async_initiate<Token, void(error_code, std::vector<Address>)>(
-            detail::Initiation{
-                this,
-                [](Resolver& self, auto&& handler, std::string name, std::uint16_t with, int only) {
-                    self.start(std::move(name), with, only,
-                               {std::forward<decltype(handler)>(handler), self.executor_});
-                }},
-            token, std::move(host), port, family);
+        return asio::async_initiate<
+            Token, void(error_code,
+                        std::vector<Address>)>(detail::Initiation{this,
+                                                                  [](Resolver& self, auto&& handler,
+                                                                     std::string const& name,
+                                                                     std::uint16_t with, int only) {
+                                                                      self.start(
+                                                                          name, with, only,
+                                                                          {std::forward<
+                                                                               decltype(handler)>(
+                                                                               handler),
+                                                                           self.executor_});
+                                                                  }},
+                                               token, std::move(host), std::uint16_t{port}, family);
     }
     template <
         asio::completion_token_for<void(error_code, std::vector<Address>)> Token = asio::deferred_t>
-    [[nodiscard]] auto resolve(std::string host, std::uint16_t port,
+    [[nodiscard]] auto resolve(std::string host, detail::Port port,
                                Token&& token = asio::deferred_t()) {
         return resolve(std::move(host), port, AF_UNSPEC, std::forward<Token>(token));
     }
@@ -103,7 +112,7 @@ protected:
 private:
     class Request;
 
-    void start(std::string host, std::uint16_t port, int family,
+    void start(std::string const& host, std::uint16_t port, int family,
                detail::Completion<std::vector<Address>>&& handler);
 
     asio::any_io_executor executor_;
@@ -145,8 +154,8 @@ public:
     struct Key {
         template <std::convertible_to<std::string> Host>
         Key(Host&& name) : host(std::forward<Host>(name)) {}
-        Key(std::string name, std::uint16_t with) : host(std::move(name)), port(with) {}
-        Key(std::string name, std::uint16_t with, int only)
+        Key(std::string name, detail::Port with) : host(std::move(name)), port(with) {}
+        Key(std::string name, detail::Port with, int only)
             : host(std::move(name)), port(with), family(only) {}
 
         std::string host;
@@ -161,7 +170,7 @@ public:
     struct Target {
         template <std::convertible_to<std::string> Host>
         Target(Host&& name) : host(std::forward<Host>(name)) {}
-        Target(std::string name, std::uint16_t instead) : host(std::move(name)), port(instead) {}
+        Target(std::string name, detail::Port instead) : host(std::move(name)), port(instead) {}
 
         std::string host;
         std::optional<std::uint16_t> port;

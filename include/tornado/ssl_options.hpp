@@ -40,8 +40,9 @@ struct SSLOptions {
     std::string keyfile = {};
     /// Opens the keys that are encrypted.
     std::string key_password = {};
-    /// The authorities that a peer's certificate may come from: a file, or a directory prepared by
-    /// `openssl rehash`. Empty: the system's, for clients alone.
+    /// What is trusted: the authorities that a peer's certificate may come from, intermediate ones
+    /// too, or the very certificate; a file, or a directory prepared by `openssl rehash`. Empty:
+    /// the system's, for clients alone.
     std::string ca_certs = {};
     /// Not set: a server asks for none, a client requires one.
     std::optional<CertReqs> cert_reqs = {};
@@ -52,7 +53,8 @@ struct SSLOptions {
     /// that offers others only is refused with the alert no_application_protocol (RFC 7301, 3.2);
     /// one that offers none is welcome.
     std::vector<std::string> alpn_protocols = {};
-    /// Clients: whether the certificate must be made out to the name that was connected to.
+    /// Clients: whether the certificate must be made out to the name that was connected to, in its
+    /// subjectAltName: a common name does not count (RFC 9525).
     bool check_hostname = true;
     /// Servers: further certificates, chosen by the name that the client asks for (SNI). Keys are
     /// names, or `*.example.org` for one level below; any other name gets `certfile`.
@@ -72,5 +74,16 @@ struct SSLOptions {
 /// tornado.netutil.ssl_options_to_context, T159.
 TORNADO_ASIO_EXPORT std::shared_ptr<asio::ssl::context>
 ssl_options_to_context(SSLOptions const& options, bool server_side);
+
+/// SSLOptions::check_hostname for a context that was made elsewhere: whether its clients check the
+/// certificate's names, as they do until they are told otherwise. For peers that are known by their
+/// authority, or by the very certificate; to be called before the context is used. A context with a
+/// verify callback of its own needs no server name either, but checks one that is given.
+///
+///     asio::ssl::context context(asio::ssl::context::tls_client);
+///     context.load_verify_file("cluster-ca.pem");
+///     context.set_verify_mode(asio::ssl::verify_peer);
+///     check_hostname(context, false);
+TORNADO_ASIO_EXPORT void check_hostname(asio::ssl::context& context, bool check);
 
 } // namespace tornado

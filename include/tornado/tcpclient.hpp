@@ -37,7 +37,7 @@ struct ConnectOptions : StreamOptions {
     /// This end's address, an IP literal; if it is given and `family` is not, its family counts.
     std::string source_ip = {};
     /// This end's port; without `source_ip`, of the loopback of the family (T164).
-    std::uint16_t source_port = 0;
+    detail::Port source_port = 0;
     /// For the whole of it: the name, the connection and the TLS handshake (T165, T173).
     clock::duration timeout = none;
 };
@@ -49,10 +49,10 @@ struct ConnectOptions : StreamOptions {
 ///     options.timeout = std::chrono::seconds(10);
 ///     auto stream = co_await client.connect("example.com", 80, options);
 ///
-/// All addresses of the name are candidates ("Happy Eyeballs", RFC 8305, in Tornado's form): those
-/// of the first one's family are tried one after the other; those of the other family likewise,
-/// from the first failure on, or beside the first after 0.3 seconds. The first connection that
-/// stands is kept, every other attempt is closed (T166 to T174).
+/// All addresses of the name are candidates ("Happy Eyeballs", RFC 8305): they are tried in the
+/// resolver's order, but with their families in turn, each 0.3 seconds after the one before it or
+/// at once when any has failed. The first connection that stands is kept, every other attempt is
+/// closed (T166 to T174; Tornado tries the addresses of a family one after the other).
 ///
 /// A client belongs to its executor's thread and must not outlive the context. It may be destroyed
 /// at any moment there: what it has begun goes on, as everywhere here; close() or a cancellation
@@ -75,7 +75,9 @@ public:
     executor_type const& get_executor() const noexcept;
 
     /// Connects. `host`: a name or an IP literal. Completion: `void(error_code, IOStreamPtr)`, a
-    /// connected stream; with `ssl`, an SSLIOStream after its handshake.
+    /// connected stream; with `ssl`, an SSLIOStream after its handshake. Throws
+    /// std::invalid_argument, in the caller, for a port that is not from 0 to 65535, a `source_ip`
+    /// that is no IP address and, with `ssl`, a host that is no name.
     ///
     /// Errors: those of Resolver::resolve (T126); when every address has failed, the last one's
     /// (T163, T172); when the source cannot be bound to, the reason (T164); those of
@@ -87,8 +89,9 @@ public:
     /// Any number may overlap. Cancelling (any type) closes every attempt and completes with
     /// `operation_aborted`. Tornado: TCPClient.connect.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
-    [[nodiscard]] auto connect(std::string host, std::uint16_t port, ConnectOptions options,
+    [[nodiscard]] auto connect(std::string host, detail::Port port, ConnectOptions options,
                                Token&& token = asio::deferred_t()) {
+        check_connect(host, options);
         return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
             detail::Initiation{this,
                                [](TCPClient& self, auto&& handler, std::string name,
@@ -97,10 +100,10 @@ public:
                                                       {std::forward<decltype(handler)>(handler),
                                                        self.get_executor()});
                                }},
-            token, std::move(host), port, std::move(options));
+            token, std::move(host), std::uint16_t{port}, std::move(options));
     }
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
-    [[nodiscard]] auto connect(std::string host, std::uint16_t port,
+    [[nodiscard]] auto connect(std::string host, detail::Port port,
                                Token&& token = asio::deferred_t()) {
         return connect(std::move(host), port, ConnectOptions(), std::forward<Token>(token));
     }
@@ -113,6 +116,7 @@ private:
     class Connecting;
     struct Shared;
 
+    static void check_connect(std::string const& host, ConnectOptions const& options);
     void start_connect(std::string host, std::uint16_t port, ConnectOptions options,
                        detail::ConnectCompletion&& handler);
 

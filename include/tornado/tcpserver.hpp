@@ -103,14 +103,14 @@ public:
 
     /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
     /// (T154). Throws as bind_sockets does.
-    void listen(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    void listen(detail::Port port, std::string const& address = "", ListenOptions options = {});
     /// Takes its part, from now on, of the connections that `acceptor` accepts for several servers.
     void listen(SharedAcceptor& acceptor);
     /// Accepts on sockets that bind_sockets, bind_unix_socket or systemd_sockets made.
     void add_sockets(std::vector<ListenSocket> sockets);
     void add_socket(ListenSocket socket);
     /// Binds, and accepts from start() on; after start() at once (T153).
-    void bind(std::uint16_t port, std::string const& address = "", ListenOptions options = {});
+    void bind(detail::Port port, std::string const& address = "", ListenOptions options = {});
     /// Accepts on what bind() bound. Unless `num_processes` is 1, in so many worker processes, 0
     /// being one for each core; this returns in the workers only, and the parent supervises them as
     /// fork_processes says, and throws what that throws. There must be no IOLoop yet:

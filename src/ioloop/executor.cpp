@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // run_in_executor: a function on a pool's thread, its completion on the loop's.
 #include "ioloop/impl.hpp"
+#include "last_error.hpp"
 
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 namespace tornado {
 namespace {
@@ -32,42 +35,76 @@ private:
     detail::Function<void()> finished_;
 };
 
-unsigned default_pool_size() {
-    return std::min(32U, std::thread::hardware_concurrency() + 4);
-}
-
 } // namespace
+
+/// A pool of the loop's own, with as many threads as can be made. They are not asio::thread_pool's:
+/// if one of those cannot be made, its constructor waits for the others for ever.
+class IOLoop::Impl::OwnExecutor {
+public:
+    /// Throws system_error when there is not even one thread.
+    OwnExecutor() {
+        auto const wanted = std::min(32U, std::thread::hardware_concurrency() + 4);
+        threads_.reserve(wanted);
+        try {
+            while (threads_.size() < wanted)
+                threads_.emplace_back([this] { pool_.attach(); });
+        } catch (std::system_error const& e) {
+            if (threads_.empty())
+                throw system_error(detail::code_of(e),
+                                   "run_in_executor: cannot make a thread: allow this "
+                                   "process more threads or memory");
+        }
+    }
+    OwnExecutor(OwnExecutor const&) = delete;
+    OwnExecutor& operator=(OwnExecutor const&) = delete;
+    ~OwnExecutor() {
+        pool_.stop();
+        for (auto& thread : threads_)
+            thread.join();
+    }
+
+    asio::thread_pool& pool() noexcept { return pool_; }
+
+private:
+    asio::thread_pool pool_{0};
+    std::vector<std::thread> threads_;
+};
 
 void IOLoop::set_default_executor(asio::thread_pool& pool) {
     impl_->executor = &pool;
 }
 
 detail::Function<void()> IOLoop::submit(asio::thread_pool* pool, detail::Function<void()> work,
-                                        detail::Function<void(bool)> done) {
+                                        detail::Function<void(std::exception_ptr const&)> done) {
     if (impl_->closed)
         return [] {};
+    auto const id = ++impl_->last_executor_call;
+    auto const finish = [weak = std::weak_ptr(impl_), id](std::exception_ptr const& abandoned) {
+        if (auto const impl = weak.lock())
+            impl->post(detail::once(
+                [loop = impl.get(), id, abandoned] { loop->finish_executor_call(id, abandoned); }));
+    };
+    impl_->executor_calls.emplace(id, std::move(done));
     if (!pool)
         pool = impl_->executor;
     if (!pool) {
-        if (!impl_->own_executor)
-            impl_->own_executor = std::make_unique<asio::thread_pool>(default_pool_size());
-        pool = impl_->own_executor.get();
+        try {
+            if (!impl_->own_executor)
+                impl_->own_executor = std::make_shared<Impl::OwnExecutor>();
+        } catch (system_error const&) {
+            finish(std::current_exception());
+            return [] {};
+        }
+        pool = &impl_->own_executor->pool();
     }
-
-    auto const id = ++impl_->last_executor_call;
-    auto const finish = [weak = std::weak_ptr(impl_), id](bool cancelled) {
-        if (auto const impl = weak.lock())
-            impl->post(detail::once(
-                [loop = impl.get(), id, cancelled] { loop->finish_executor_call(id, cancelled); }));
-    };
-    impl_->executor_calls.emplace(id, std::move(done));
-    asio::post(*pool, PoolTask(std::move(work), [finish] { finish(false); }));
-    return [finish] { finish(true); };
+    asio::post(*pool, PoolTask(std::move(work), [finish] { finish(nullptr); }));
+    return
+        [finish] { finish(std::make_exception_ptr(system_error(asio::error::operation_aborted))); };
 }
 
-void IOLoop::Impl::finish_executor_call(std::uint64_t id, bool cancelled) {
+void IOLoop::Impl::finish_executor_call(std::uint64_t id, std::exception_ptr const& abandoned) {
     if (auto call = executor_calls.extract(id))
-        call.mapped()(cancelled);
+        call.mapped()(abandoned);
 }
 
 } // namespace tornado

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,11 +50,16 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
     std::map<int, std::shared_ptr<SignalHandler>> signals;
     void remove_signal_handler(int signal);
 
-    std::unordered_map<std::uint64_t, detail::Function<void(bool)>> executor_calls;
+    std::unordered_map<std::uint64_t, detail::Function<void(std::exception_ptr const&)>>
+        executor_calls;
     std::uint64_t last_executor_call = 0;
-    void finish_executor_call(std::uint64_t id, bool cancelled);
+    void finish_executor_call(std::uint64_t id, std::exception_ptr const& abandoned);
     asio::thread_pool* executor = nullptr;
-    std::unique_ptr<asio::thread_pool> own_executor;
+    class OwnExecutor;
+    std::shared_ptr<OwnExecutor> own_executor;
+
+    struct SyncRun;
+    class SyncEnd;
 
     std::optional<clock::duration> blocking_threshold;
     std::unique_ptr<detail::Watchdog> watchdog; // while the loop runs and has a threshold

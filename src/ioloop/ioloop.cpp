@@ -7,15 +7,11 @@
 #include "ioloop/current.hpp"
 #include "ioloop/impl.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <iterator>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -131,59 +127,6 @@ void IOLoop::set_blocking_log_threshold(std::optional<clock::duration> threshold
     impl_->watchdog.reset();
     if (threshold && impl_->running)
         impl_->watchdog = std::make_unique<detail::Watchdog>(impl_->context, *threshold);
-}
-
-void IOLoop::run_until_complete(asio::awaitable<void> awaitable,
-                                std::optional<clock::duration> timeout) {
-    struct Run {
-        asio::cancellation_signal cancel;
-        std::exception_ptr failure;
-        bool done = false;
-        bool timed_out = false;
-        bool awaited = true;
-    };
-    static constexpr auto grace = std::chrono::seconds(1);
-
-    impl_->check_startable("run_sync");
-    auto const impl = impl_;
-    auto const run = std::make_shared<Run>();
-    add_callback([loop = impl.get(), run, awaitable = std::move(awaitable)]() mutable {
-        asio::co_spawn(loop->context, std::move(awaitable),
-                       asio::bind_cancellation_slot(run->cancel.slot(),
-                                                    [loop, run](std::exception_ptr failure) {
-                                                        run->done = true;
-                                                        run->failure = failure;
-                                                        if (run->awaited)
-                                                            loop->stop();
-                                                        else if (failure)
-                                                            loop->runner->report(failure);
-                                                    }));
-    });
-
-    Timeout deadline;
-    if (timeout) {
-        deadline = call_later(*timeout, [this, run, &deadline] {
-            if (run->done)
-                return;
-            run->timed_out = true;
-            deadline = call_later(grace, [this] { stop(); });
-            run->cancel.emit(asio::cancellation_type::all);
-        });
-    }
-
-    start();
-    run->awaited = false;
-    impl->timeouts->remove({deadline.deadline_, deadline.id_});
-    if (run->timed_out) {
-        std::ostringstream text;
-        text << "IOLoop::run_sync: Operation timed out after "
-             << std::chrono::duration<double>(*timeout).count() << " seconds";
-        throw system_error(asio::error::timed_out, text.str());
-    }
-    if (!run->done)
-        throw std::runtime_error("Event loop stopped before run_sync's function completed");
-    if (run->failure)
-        std::rethrow_exception(run->failure);
 }
 
 IOLoop::Impl::Impl(asio::io_context& io_context)

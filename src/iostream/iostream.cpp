@@ -12,6 +12,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdexcept>
 #include <sys/socket.h>
 
 namespace tornado {
@@ -190,16 +191,24 @@ IOStream::IOStream(std::shared_ptr<detail::StreamCore> core) noexcept
 
 IOStream::~IOStream() = default;
 
+void IOStream::check_server(std::string const&) const {}
+
 void IOStream::expect_server(std::string const&) {}
 
-void IOStream::start_connect(Address const& peer, std::string const& server_hostname,
+void IOStream::check_connect(Address const& peer, std::string const& server_hostname) const {
+    if (peer == Address())
+        throw std::invalid_argument("connect: the address is empty: give that of the peer");
+    check_server(server_hostname);
+}
+
+void IOStream::start_connect(endpoint_type const& peer, std::string const& server_hostname,
                              detail::ConnectCompletion&& handler) {
     if (auto const ec = core().cannot_connect())
         return handler.post(get_executor(), ec, nullptr);
     if (!server_hostname.empty())
         expect_server(server_hostname);
     bool const opens = native_handle() < 0;
-    core().connect(peer.endpoint());
+    core().connect(peer);
     if (opens)
         set_nodelay(true);
     auto const slot = handler.slot();

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // SSLIOStream, and how a plain stream becomes one.
 #include "tornado/iostream.hpp"
+#include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
 
 #include "iostream/stream_core.hpp"
 #include "transport/socket.hpp"
 #include "transport/stream_socket.hpp"
 #include "transport/tls.hpp"
+#include "transport/tls_names.hpp"
 
 #include <boost/asio/error.hpp>
 #include <openssl/ssl.h>
@@ -22,10 +24,14 @@ using Context = std::shared_ptr<asio::ssl::context>;
 // Where nobody names another.
 constexpr auto handshake_limit = std::chrono::seconds(60);
 
-std::unique_ptr<detail::TlsTransport> make_transport(Context context, bool server_side,
-                                                     std::string const& server_hostname) {
+void check_context(Context const& context) {
     if (!context)
         throw std::invalid_argument("TLS needs a context: make one with ssl_options_to_context");
+}
+
+std::unique_ptr<detail::TlsTransport> make_transport(Context context, bool server_side,
+                                                     std::string const& server_hostname) {
+    check_context(context);
     return std::make_unique<detail::TlsTransport>(std::move(context), server_side, server_hostname);
 }
 
@@ -64,15 +70,28 @@ std::shared_ptr<detail::StreamCore> make_closed_core(asio::any_io_executor const
 
 } // namespace
 
+void IOStream::check_tls(Context const& context, std::string const& server_hostname) {
+    check_context(context);
+    detail::check_server_name(server_hostname);
+}
+
 void IOStream::begin_tls(bool server_side, Context context, std::string const& server_hostname,
                          detail::StartTlsCompletion&& handler) {
     if (!core().is_idle())
         return handler.post(get_executor(), error::not_idle, nullptr);
-    auto transport = make_transport(context, server_side, server_hostname);
+    std::unique_ptr<detail::TlsTransport> transport;
+    std::shared_ptr<detail::StreamCore> empty;
+    try {
+        transport = make_transport(context, server_side, server_hostname);
+        bool const is_tls = dynamic_cast<SSLIOStream const*>(this) != nullptr;
+        empty = make_closed_core(get_executor(), is_tls ? context : nullptr);
+    } catch (system_error const& e) {
+        log(Logger::general, LogLevel::warning,
+            "SSL Error on " + remote_address().to_string() + ": " + e.what());
+        return handler.post(get_executor(), e.code(), nullptr);
+    }
     auto const self = weak_from_this().lock(); // outlives this call
     auto const body = core().shared_from_this();
-    bool const is_tls = dynamic_cast<SSLIOStream const*>(this) != nullptr;
-    auto const empty = make_closed_core(get_executor(), is_tls ? context : nullptr);
     body->establish_over([&](std::unique_ptr<detail::Transport> lower, std::string const& unsent) {
         transport->lay_over(std::move(lower), unsent);
         return std::move(transport);
@@ -107,6 +126,10 @@ SSLIOStream::SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : IOStream(std::move(core)) {}
 
 SSLIOStream::~SSLIOStream() = default;
+
+void SSLIOStream::check_server(std::string const& hostname) const {
+    detail::check_server_name(hostname);
+}
 
 void SSLIOStream::expect_server(std::string const& hostname) {
     static_cast<detail::TlsTransport&>(core().transport()).expect_server(hostname);

@@ -368,10 +368,7 @@ void StreamCore::advance(Direction next, error_code ec) {
     awaited_ = next;
     if (ec) {
         if (is_tls_failure(ec))
-            log(Logger::general, LogLevel::warning,
-                "SSL Error on " +
-                    Address(remote_endpoint(transport_->native_handle())).to_string() + ": " +
-                    ec.message());
+            log(Logger::general, LogLevel::warning, "SSL Error on " + peer() + ": " + ec.message());
         return shut(ec, false);
     }
     switch (next) {
@@ -461,7 +458,8 @@ void StreamCore::fail_sending(error_code cause) {
             cause = why;
     take_last_words();
     if (!is_reset(cause))
-        log(Logger::general, LogLevel::warning, "Write error on stream: " + cause.message());
+        log(Logger::general, LogLevel::warning,
+            "Write error on " + peer() + ": " + cause.message());
     shut(cause, false);
     abandon();
 }
@@ -517,7 +515,7 @@ error_code StreamCore::receive_once(std::size_t most) {
     auto const room = in_.prepare(most);
     error_code ec;
     auto const n = transport_->read_some(room, ec);
-    readable_ = !ec && n == asio::buffer_size(room);
+    readable_ = !ec && (n == asio::buffer_size(room) || transport_->has_more());
     received_ += n;
     if (std::exchange(looking_, false))
         quick_ = n != 0;
@@ -556,7 +554,7 @@ bool StreamCore::receive_and_discard() {
     error_code ec;
     auto const n = transport_->read_some({&room, 1}, ec);
     give_block(std::move(block));
-    readable_ = n == block_size;
+    readable_ = n == block_size || transport_->has_more();
     received_ += n;
     if (n != 0)
         silence_ = 0;
@@ -572,6 +570,8 @@ void StreamCore::arm() {
     if (connected_ == Connected::no || freed_)
         return;
     bool const pending = connected_ == Connected::pending;
+    if (pending)
+        hold();
     bool const output = pending ? awaited_ == Direction::write : unsent() && !writable_;
     if (output)
         wait_for(Direction::write, waiting_write_);
@@ -621,7 +621,12 @@ bool StreamCore::has_operations() const noexcept {
 
 bool StreamCore::in_flight() const noexcept {
     return has_operations() || unsent() || state_ == State::flushing ||
+           (connected_ == Connected::pending && !closed()) ||
            (state_ == State::closed && close_callback_);
+}
+
+std::string StreamCore::peer() const {
+    return Address(remote_endpoint(transport_->native_handle())).to_string();
 }
 
 error_code StreamCore::close_error() const {
@@ -634,7 +639,8 @@ void StreamCore::end(error_code cause) {
     bool const clean = cause == asio::error::eof || cause == asio::ssl::error::stream_truncated;
     if (!clean) {
         if (!is_reset(cause))
-            log(Logger::general, LogLevel::warning, "error on read: " + cause.message());
+            log(Logger::general, LogLevel::warning,
+                "error on read from " + peer() + ": " + cause.message());
         return shut(cause, false);
     }
     if (!half_close_ && !unsent())

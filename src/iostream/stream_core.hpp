@@ -102,6 +102,12 @@ public:
     void establish_over(Wrap wrap);
     /// Closes with `timed_out` what is not established by then.
     void limit_establishing(clock::duration limit) { start_deadline(limit); }
+    /// What is under way keeps the public stream from here on, if a shared_ptr owns it: else from
+    /// its first turn on.
+    void keep_while_establishing() noexcept {
+        if (connected_ == Connected::pending)
+            hold();
+    }
     /// Why connect() or wait_established() may not be called now.
     error_code cannot_connect() const;
     error_code cannot_wait() const;
@@ -221,6 +227,7 @@ private:
     std::uint64_t moved() const noexcept { return received_ + out_.sent(); }
     /// The peer's end, or a reset, is looked out for while bytes are unread, too.
     bool watching() const noexcept { return close_callback_ != nullptr; }
+    std::string peer() const; // for the log
     void end(error_code cause);
     void shut(error_code cause, bool keep_completed);
     void free_descriptor() noexcept;

@@ -68,7 +68,7 @@ Address::Address(asio::generic::stream_protocol::endpoint const& endpoint) {
     }
 }
 
-Address::Address(std::string_view ip, std::uint16_t port) {
+Address::Address(std::string_view ip, detail::Port port) {
     if (!is_valid_ip(ip))
         throw std::invalid_argument('"' + printable(ip) + "\" is not an IP address");
     value_ = tcp::endpoint(asio::ip::make_address(ip), port);

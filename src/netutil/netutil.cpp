@@ -196,7 +196,7 @@ AcceptedSocket::into_socket(asio::any_io_executor executor) && {
     return socket;
 }
 
-std::vector<ListenSocket> bind_sockets(std::uint16_t port, std::string const& address,
+std::vector<ListenSocket> bind_sockets(detail::Port port, std::string const& address,
                                        ListenOptions options) {
     auto const candidates = resolve(address, port, options);
     std::vector<ListenSocket> rejected;

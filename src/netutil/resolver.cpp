@@ -2,6 +2,10 @@
 #include "netutil/resolver.hpp"
 
 #include "tornado/ioloop.hpp"
+#include "tornado/log.hpp"
+
+#include "last_error.hpp"
+#include "netutil/address.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -14,7 +18,9 @@
 #include <condition_variable>
 #include <csignal>
 #include <deque>
+#include <exception>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -25,8 +31,11 @@ namespace detail {
 
 namespace {
 
-error_code code_of(int status, int system_error) {
-    if (status == EAI_SYSTEM && system_error != 0)
+// `system_error`: errno after the call. Names that cannot be looked for, because no file or socket
+// can be opened, getaddrinfo may call unknown.
+error_code addrinfo_code(int status, int system_error) {
+    bool const no_descriptors = system_error == EMFILE || system_error == ENFILE;
+    if ((status == EAI_SYSTEM && system_error != 0) || (status != 0 && no_descriptors))
         return {system_error, boost::system::system_category()};
     switch (status) {
     case 0:
@@ -96,7 +105,7 @@ void Threads::run(Function<void(error_code)> job) {
         } catch (std::system_error const& e) {
             if (threads_ == 0) {
                 lock.unlock();
-                return job(e.code());
+                return job(code_of(e));
             }
         }
     }
@@ -147,11 +156,12 @@ Found get_addresses(std::string const& host, std::uint16_t port, int family, int
     hints.ai_flags = flags;
     addrinfo* list = nullptr;
     Found found;
+    errno = 0;
     found.status = host.find('\0') != host.npos
                        ? EAI_NONAME
                        : ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
                                        std::to_string(port).c_str(), &hints, &list);
-    found.error = code_of(found.status, errno);
+    found.error = addrinfo_code(found.status, errno);
     std::unique_ptr<addrinfo, FreeAddrinfo> const owner(list);
     for (auto const* entry = list; entry != nullptr; entry = entry->ai_next) {
         Address const address(
@@ -184,8 +194,12 @@ public:
         : wait_(std::in_place, executor, asio::steady_timer::time_point::max()) {}
 
     void start(Handler&& handler);
-    void answer(error_code ec, std::vector<Address> addresses); // on any thread
-    bool wanted();                                              // likewise
+    /// look_up has returned; an answer that it dropped meanwhile is `dropped_for`.
+    void begun(error_code dropped_for);
+    // On any thread.
+    void answer(error_code ec, std::vector<Address> addresses);
+    void drop();
+    bool wanted();
 
 private:
     // Calls the handler, or says that the context is gone.
@@ -211,6 +225,8 @@ private:
 
     std::mutex mutex_; // guards what follows until the answer, which the loop's thread then reads
     std::optional<asio::steady_timer> wait_;
+    bool beginning_ = true; // in look_up
+    bool dropped_ = false;  // meanwhile
     bool answered_ = false;
     error_code error_;
     std::vector<Address> addresses_;
@@ -238,6 +254,26 @@ void Resolver::Request::answer(error_code ec, std::vector<Address> addresses) {
     });
 }
 
+void Resolver::Request::drop() {
+    {
+        std::lock_guard const lock(mutex_);
+        dropped_ = beginning_;
+        if (dropped_)
+            return;
+    }
+    answer(asio::error::operation_aborted, {});
+}
+
+void Resolver::Request::begun(error_code dropped_for) {
+    {
+        std::lock_guard const lock(mutex_);
+        beginning_ = false;
+        if (!dropped_)
+            return;
+    }
+    answer(dropped_for, {});
+}
+
 bool Resolver::Request::wanted() {
     std::lock_guard const lock(mutex_);
     return !answered_;
@@ -262,7 +298,7 @@ Resolver::Completion& Resolver::Completion::operator=(Completion&& other) noexce
 
 Resolver::Completion::~Completion() {
     if (request_)
-        request_->answer(asio::error::operation_aborted, {});
+        request_->drop();
 }
 
 void Resolver::Completion::operator()(error_code ec, std::vector<Address> addresses) {
@@ -275,17 +311,45 @@ bool Resolver::Completion::wanted() const {
 
 // ---- Resolver
 
+namespace {
+
+// What a look_up that threw is reported as, beside its line in the log.
+error_code code_for(std::exception_ptr const& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (system_error const& e) {
+        return e.code();
+    } catch (std::system_error const& e) {
+        return detail::code_of(e);
+    } catch (std::bad_alloc const&) {
+        return asio::error::no_memory;
+    } catch (...) {
+        return asio::error::no_recovery;
+    }
+}
+
+} // namespace
+
 Resolver::Resolver() : Resolver(IOLoop::current()) {}
 
 Resolver::Resolver(IOLoop& loop) : Resolver(loop.get_executor()) {}
 
 Resolver::~Resolver() = default;
 
-void Resolver::start(std::string host, std::uint16_t port, int family,
+void Resolver::start(std::string const& host, std::uint16_t port, int family,
                      detail::Completion<std::vector<Address>>&& handler) {
     auto const request = std::make_shared<Request>(executor_);
     request->start(std::move(handler));
-    look_up(std::move(host), port, family, Completion(request));
+    error_code failure = asio::error::operation_aborted;
+    try {
+        look_up(host, port, family, Completion(request));
+    } catch (...) {
+        log(Logger::application, LogLevel::error,
+            "Exception in look_up of \"" + detail::printable(host) +
+                "\": " + describe(std::current_exception()));
+        failure = code_for(std::current_exception());
+    }
+    request->begun(failure);
 }
 
 void Resolver::look_up(std::string host, std::uint16_t port, int family, Completion completion) {

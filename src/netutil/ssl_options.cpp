@@ -227,6 +227,8 @@ void set_identity(SSL_CTX* context, SSLOptions const& options) {
 }
 
 void trust(SSL_CTX* context, std::string const& ca_certs, bool server_side) {
+    // Whatever the file holds, and not self-signed authorities alone.
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
     std::error_code ignored; // what cannot be read is reported below
     if (std::filesystem::is_directory(ca_certs, ignored)) {
         // By OpenSSL's convention, names like 0f5dc4f3.0; it looks them up when it needs them.
@@ -274,8 +276,10 @@ void set_ciphers(SSL_CTX* context, std::string const& ciphers) {
     ensure(SSL_CTX_set_cipher_list(context, ciphers.empty() ? safe : ciphers.c_str()) == 1,
            "ciphers \"" + ciphers +
                "\" names no cipher of TLS 1.2: choose from `openssl ciphers -tls1_2 -s`");
-    ensure(SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1,
-           "this OpenSSL lacks the curves X25519, P-256 or P-384");
+    // OpenSSL's, but for the finite fields, whose cost a client would choose. With TLS 1.2 these
+    // are the curves of certificates too.
+    ensure(SSL_CTX_set1_groups_list(context, "X25519:P-256:X448:P-384:P-521") == 1,
+           "this OpenSSL lacks the curves X25519, P-256, X448, P-384 or P-521");
 }
 
 void set_server_side(SSL_CTX* context, SSLOptions const& options) {
@@ -330,6 +334,10 @@ std::shared_ptr<asio::ssl::context> ssl_options_to_context(SSLOptions const& opt
     set_verification(context, options, server_side);
     server_side ? set_server_side(context, options) : set_client_side(context, options);
     return made;
+}
+
+void check_hostname(asio::ssl::context& context, bool check) {
+    detail::set_checks_hostname(context.native_handle(), check);
 }
 
 } // namespace tornado

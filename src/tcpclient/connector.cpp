@@ -2,49 +2,37 @@
 #include "tcpclient/connector.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace tornado::detail {
 
-Connector::Connector(std::span<int const> families) : remaining_(families.size()) {
-    for (std::size_t i = 0; i < families.size(); ++i)
-        (families[i] == families[0] ? primary_ : secondary_).addresses.push_back(i);
-    primary_.may_start = true;
+// One address of each family, in the order in which these first appear, then the next of each.
+Connector::Connector(std::span<int const> families) : order_(families.size()) {
+    std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> places; // round, and family in it
+    for (auto it = families.begin(); it != families.end(); ++it)
+        places.emplace_back(std::count(families.begin(), it, *it),
+                            std::find(families.begin(), it, *it) - families.begin());
+    std::iota(order_.begin(), order_.end(), 0);
+    std::ranges::sort(order_, {}, [&](std::size_t address) { return places[address]; });
 }
 
 std::optional<std::size_t> Connector::next() noexcept {
-    for (auto* const queue : {&primary_, &secondary_})
-        if (!decided_ && queue->may_start && queue->position < queue->addresses.size()) {
-            queue->may_start = false;
-            return queue->addresses[queue->position++];
-        }
-    return {};
+    if (!wants_timer() || !std::exchange(due_, false))
+        return {};
+    return order_[position_++];
 }
 
-bool Connector::wants_timer() const noexcept {
-    return !decided_ && secondary_waits_ && !secondary_.addresses.empty();
-}
-
-void Connector::timer_expired() noexcept {
-    if (std::exchange(secondary_waits_, false))
-        secondary_.may_start = true;
-}
-
-void Connector::failed(std::size_t address, error_code cause) noexcept {
+void Connector::failed(error_code cause) noexcept {
     if (decided_)
         return;
     error_ = cause;
-    (in_primary(address) ? primary_ : secondary_).may_start = true;
-    timer_expired(); // the other family need not wait any more (T169)
-    decided_ = --remaining_ == 0;
+    due_ = true;
+    decided_ = ++failed_ == order_.size();
 }
 
 bool Connector::succeeded() noexcept {
     return !std::exchange(decided_, true);
-}
-
-bool Connector::in_primary(std::size_t address) const noexcept {
-    return std::ranges::binary_search(primary_.addresses, address);
 }
 
 } // namespace tornado::detail

@@ -11,10 +11,9 @@
 
 namespace tornado::detail {
 
-/// Tornado's `_Connector` (T166 to T174), a simple form of RFC 8305. The addresses are split by the
-/// family of the first one. That family's are tried one after the other, and beside them, from the
-/// first failure or the timer on, the other families' in the same way; so at most two attempts are
-/// under way at a time.
+/// RFC 8305, sections 4 and 5. The addresses are tried in the resolver's order, but with their
+/// families in turn, that of the first one first; each when the one before it has had the attempt
+/// delay, or at once when any has failed. So any number of attempts may be under way at a time.
 ///
 ///     trying --succeeded--> decided (connected)
 ///            --the last address failed, or end()--> decided (failed)
@@ -30,12 +29,12 @@ public:
 
     /// The address to try now.
     std::optional<std::size_t> next() noexcept;
-    /// Another family waits for its turn: timer_expired() is to be called 0.3 seconds after the
-    /// first attempt was started.
-    bool wants_timer() const noexcept;
+    /// Another address waits for its turn: timer_expired() is to be called when the attempt delay
+    /// has passed since the latest attempt was started.
+    bool wants_timer() const noexcept { return !decided_ && position_ < order_.size(); }
 
-    void timer_expired() noexcept;
-    void failed(std::size_t address, error_code cause) noexcept;
+    void timer_expired() noexcept { due_ = true; }
+    void failed(error_code cause) noexcept;
     /// Whether this attempt is the one to keep.
     bool succeeded() noexcept;
     /// Ends the search from outside: a deadline, a cancellation.
@@ -46,20 +45,11 @@ public:
     error_code error() const noexcept { return error_; }
 
 private:
-    // Addresses that are tried one after the other.
-    struct Queue {
-        std::vector<std::size_t> addresses;
-        std::size_t position = 0;
-        bool may_start = false;
-    };
-
-    bool in_primary(std::size_t address) const noexcept;
-
-    Queue primary_;
-    Queue secondary_;
-    std::size_t remaining_; // addresses that have not failed
+    std::vector<std::size_t> order_; // of the addresses
+    std::size_t position_ = 0;       // of the next one
+    std::size_t failed_ = 0;         // how many have
     error_code error_;
-    bool secondary_waits_ = true; // for the first failure or the timer
+    bool due_ = true; // the next one is
     bool decided_ = false;
 };
 

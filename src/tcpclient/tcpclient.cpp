@@ -10,6 +10,7 @@
 #include "last_error.hpp"
 #include "netutil/address.hpp"
 #include "tcpclient/connector.hpp"
+#include "transport/tls_names.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -27,8 +28,9 @@ namespace tornado {
 
 namespace {
 
-// What the first address's family has before the other one starts (T170).
-constexpr auto head_start = std::chrono::milliseconds(300);
+// What each attempt has before the next one is begun beside it (T170; RFC 8305, 5: the Connection
+// Attempt Delay).
+constexpr auto attempt_delay = std::chrono::milliseconds(300);
 
 std::string host_and_port(std::string const& host, std::uint16_t port) {
     auto const name = detail::printable(host);
@@ -63,7 +65,7 @@ public:
           options_(std::move(options)),
           handler_(std::move(handler)),
           deadline_(client_->executor),
-          head_start_(client_->executor) {
+          delay_(client_->executor) {
         client_->pending.emplace(id_, this);
     }
     ~Connecting() { client_->pending.erase(id_); }
@@ -78,13 +80,12 @@ private:
     void attempt(std::size_t index);
     void attempted(std::size_t index, error_code ec, IOStreamPtr const& stream);
     void secure(IOStream& stream, Address const& address);
-    void fail(error_code cause) { fail(cause, cause.message()); }
-    void fail(error_code cause, std::string const& why);
+    void fail(error_code cause);
     void close_attempts();
     void start_timer(asio::steady_timer& timer, ConnectOptions::clock::duration delay,
                      void (Connecting::*expired)());
     void deadline_expired() { fail(asio::error::timed_out); }
-    void head_start_expired();
+    void delay_expired();
 
     std::shared_ptr<Shared> client_;
     std::uint64_t const id_;
@@ -93,7 +94,7 @@ private:
     ConnectOptions options_;
     detail::ConnectCompletion handler_; // until the end
     asio::steady_timer deadline_;       // both timers end with this object
-    asio::steady_timer head_start_;
+    asio::steady_timer delay_;
     asio::cancellation_signal cancel_; // of the look-up or the handshake
     std::optional<Address> source_;
     std::vector<Address> addresses_;
@@ -118,11 +119,7 @@ void TCPClient::Connecting::start() {
 void TCPClient::Connecting::resolve() {
     doing_ = "looking up the name";
     if (!options_.source_ip.empty()) {
-        try {
-            source_.emplace(options_.source_ip, options_.source_port);
-        } catch (std::invalid_argument const& e) {
-            return fail(asio::error::invalid_argument, e.what());
-        }
+        source_.emplace(options_.source_ip, options_.source_port);
         if (options_.family == AF_UNSPEC)
             options_.family = source_->family();
     }
@@ -148,19 +145,20 @@ void TCPClient::Connecting::try_addresses(std::vector<Address> addresses) {
         families.push_back(address.family());
     connector_.emplace(families);
     try_next();
-    if (connector_->wants_timer())
-        start_timer(head_start_, head_start, &Connecting::head_start_expired);
 }
 
-void TCPClient::Connecting::head_start_expired() {
+void TCPClient::Connecting::delay_expired() {
     connector_->timer_expired();
     if (!connector_->decided())
         try_next();
 }
 
 void TCPClient::Connecting::try_next() {
-    while (auto const index = connector_->next())
+    while (auto const index = connector_->next()) {
         attempt(*index);
+        if (connector_->wants_timer())
+            start_timer(delay_, attempt_delay, &Connecting::delay_expired);
+    }
     if (connector_->decided())
         fail(connector_->error());
 }
@@ -171,7 +169,7 @@ void TCPClient::Connecting::attempt(std::size_t index) {
     AcceptedSocket socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
                           address.family());
     if (socket.native_handle() < 0)
-        return connector_->failed(index, detail::last_error());
+        return connector_->failed(detail::last_error());
     if (source_ || options_.source_port != 0) {
         auto const source = source_.value_or(
             Address(address.family() == AF_INET6 ? "::1" : "127.0.0.1", options_.source_port));
@@ -183,13 +181,17 @@ void TCPClient::Connecting::attempt(std::size_t index) {
             return fail(ec);
         }
     }
-    auto const stream =
-        std::make_shared<IOStream>(std::move(socket).into_socket(client_->executor), options_);
-    attempts_.emplace(index, stream);
-    stream->connect(
-        address, [self = shared_from_this(), index](error_code ec, IOStreamPtr const& connected) {
+    try {
+        auto const stream =
+            std::make_shared<IOStream>(std::move(socket).into_socket(client_->executor), options_);
+        stream->connect(address, [self = shared_from_this(), index](error_code ec,
+                                                                    IOStreamPtr const& connected) {
             self->attempted(index, ec, connected);
         });
+        attempts_.emplace(index, stream);
+    } catch (system_error const& e) { // Asio does not take the socket
+        connector_->failed(e.code());
+    }
 }
 
 void TCPClient::Connecting::attempted(std::size_t index, error_code ec, IOStreamPtr const& stream) {
@@ -198,7 +200,7 @@ void TCPClient::Connecting::attempted(std::size_t index, error_code ec, IOStream
         if (connector_->decided())
             return;
         doing_ = "trying " + addresses_[index].to_string();
-        connector_->failed(index, ec);
+        connector_->failed(ec);
         try_next();
     } else if (!connector_->succeeded()) {
         stream->close(); // too late (T171)
@@ -212,28 +214,25 @@ void TCPClient::Connecting::attempted(std::size_t index, error_code ec, IOStream
 void TCPClient::Connecting::secure(IOStream& stream, Address const& address) {
     doing_ = "in the TLS handshake with " + address.to_string();
     close_attempts();
-    try {
-        stream.start_tls(false, options_.ssl, host_,
-                         asio::bind_cancellation_slot(
-                             cancel_.slot(), [self = shared_from_this()](
-                                                 error_code ec, SSLIOStreamPtr const& secured) {
-                                 if (detail::is_tls_failure(ec))
-                                     self->end(ec);
-                                 else if (ec)
-                                     self->fail(ec);
-                                 else
-                                     self->end({}, secured);
-                             }));
-    } catch (std::invalid_argument const& e) {
-        fail(asio::error::invalid_argument, e.what());
-    }
+    stream.start_tls(false, options_.ssl, host_,
+                     asio::bind_cancellation_slot(
+                         cancel_.slot(),
+                         [self = shared_from_this()](error_code ec, SSLIOStreamPtr const& secured) {
+                             if (detail::is_tls_failure(ec))
+                                 self->end(ec);
+                             else if (ec)
+                                 self->fail(ec);
+                             else
+                                 self->end({}, secured);
+                         }));
 }
 
-void TCPClient::Connecting::fail(error_code cause, std::string const& why) {
+void TCPClient::Connecting::fail(error_code cause) {
     if (!handler_)
         return;
     log(Logger::general, LogLevel::warning,
-        "Cannot connect to " + host_and_port(host_, port_) + ", " + doing_ + ": " + why);
+        "Cannot connect to " + host_and_port(host_, port_) + ", " + doing_ + ": " +
+            cause.message());
     end(cause);
 }
 
@@ -257,8 +256,10 @@ void TCPClient::Connecting::start_timer(asio::steady_timer& timer,
                                         ConnectOptions::clock::duration delay,
                                         void (Connecting::*expired)()) {
     timer.expires_at(detail::add_clamped(ConnectOptions::clock::now(), delay));
-    timer.async_wait([weak = weak_from_this(), expired](error_code ec) {
-        if (auto const self = weak.lock(); self && !ec)
+    // One that is set anew may have expired already, with its handler in the queue.
+    timer.async_wait([weak = weak_from_this(), &timer, expired](error_code ec) {
+        if (auto const self = weak.lock();
+            self && !ec && timer.expiry() <= ConnectOptions::clock::now())
             (*self.*expired)();
     });
 }
@@ -281,6 +282,15 @@ TCPClient::~TCPClient() = default;
 
 TCPClient::executor_type const& TCPClient::get_executor() const noexcept {
     return shared_->executor;
+}
+
+void TCPClient::check_connect(std::string const& host, ConnectOptions const& options) {
+    if (!options.source_ip.empty() && !is_valid_ip(options.source_ip))
+        throw std::invalid_argument("ConnectOptions: source_ip \"" +
+                                    detail::printable(options.source_ip) +
+                                    "\" is not an IP address");
+    if (options.ssl)
+        detail::check_server_name(host);
 }
 
 void TCPClient::start_connect(std::string host, std::uint16_t port, ConnectOptions options,

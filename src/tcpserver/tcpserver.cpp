@@ -10,6 +10,7 @@
 #include "tcpserver/shared_acceptor.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
@@ -23,21 +24,31 @@ namespace tornado {
 
 namespace {
 
-// The end of its own stream is how most handlers end.
-void report(std::exception_ptr failure, detail::StreamCore& core) {
+// The end of its own stream is how most handlers end. Of `a() && b()`, each end has cancelled the
+// other, and the exception tells the first in the order of writing, not of time.
+bool is_normal_end(std::exception_ptr const& failure, detail::StreamCore& core,
+                   bool cancelled_is_too = false) {
     try {
         std::rethrow_exception(failure);
     } catch (system_error const& e) {
-        if (core.at_end() && (e.code() == errc::stream_closed || e.code() == core.error()))
-            return;
+        return core.at_end() && (e.code() == errc::stream_closed || e.code() == core.error() ||
+                                 (cancelled_is_too && e.code() == asio::error::operation_aborted));
+    } catch (asio::multiple_exceptions const& e) {
+        return is_normal_end(e.first_exception(), core, true);
     } catch (...) {
+        return false;
     }
+}
+
+void report(std::exception_ptr const& failure, detail::StreamCore& core) {
+    if (is_normal_end(failure, core))
+        return;
     log(Logger::application, LogLevel::error, "Error in connection callback: " + describe(failure));
 }
 
 // A failed handler's connection ends; one that close_after_flush is ending is not cut short.
-void end_failed(std::exception_ptr failure, detail::StreamCore& core) {
-    report(std::move(failure), core);
+void end_failed(std::exception_ptr const& failure, detail::StreamCore& core) {
+    report(failure, core);
     if (!core.closed())
         core.close({});
 }
@@ -159,6 +170,7 @@ void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address add
         stream = make_stream(std::move(connection));
         core = detail::StreamAccess::core(*stream).shared_from_this();
         core->observe(this);
+        core->keep_while_establishing();
         open_.push_back(*core);
     } catch (...) {
         ++ended_.rejected;
@@ -332,7 +344,7 @@ TCPServer::~TCPServer() {
     stop();
 }
 
-void TCPServer::listen(std::uint16_t port, std::string const& address, ListenOptions options) {
+void TCPServer::listen(detail::Port port, std::string const& address, ListenOptions options) {
     add_sockets(bind_sockets(port, address, options));
 }
 
@@ -349,7 +361,7 @@ void TCPServer::add_socket(ListenSocket socket) {
     shared().add(std::move(socket));
 }
 
-void TCPServer::bind(std::uint16_t port, std::string const& address, ListenOptions options) {
+void TCPServer::bind(detail::Port port, std::string const& address, ListenOptions options) {
     auto sockets = bind_sockets(port, address, options);
     if (started_)
         return add_sockets(std::move(sockets));

@@ -84,8 +84,14 @@ Direction SocketTransport::establish(error_code& ec) {
         return Direction::none;
     // A hang-up of the time before connect() can end the first wait too early.
     error_code unconnected;
-    socket_.remote_endpoint(unconnected);
-    return unconnected == asio::error::not_connected ? Direction::write : Direction::none;
+    auto const peer = socket_.remote_endpoint(unconnected);
+    if (unconnected == asio::error::not_connected)
+        return Direction::write;
+    // Nobody listens, and this end has got the very port by chance: TCP then connects it to itself.
+    error_code ignored;
+    if (peer == socket_.local_endpoint(ignored))
+        ec = asio::error::connection_refused;
+    return Direction::none;
 }
 
 void SocketTransport::shutdown_write(error_code& ec) {

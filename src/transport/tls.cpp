@@ -149,26 +149,19 @@ std::size_t TlsTransport::read_some(std::span<asio::mutable_buffer const> buffer
         return 0;
     }
     std::size_t total = 0;
-    begin_receiving();
+    if (!std::exchange(more_, false))
+        begin_receiving();
     for (auto const& buffer : buffers)
         for (std::size_t filled = 0; filled != buffer.size();) {
             std::size_t n = 0;
             ec = {};
-            if (drained_ && SSL_has_pending(tls_.get()) == 0) {
-                ec = asio::error::would_block;
-            } else {
-                clear_errors();
-                auto const result =
-                    SSL_read_ex(tls_.get(), static_cast<char*>(buffer.data()) + filled,
-                                buffer.size() - filled, &n);
-                if (result != 1)
-                    ec = failure(result);
-            }
-            if (ec) {
+            clear_errors();
+            auto const result = SSL_read_ex(tls_.get(), static_cast<char*>(buffer.data()) + filled,
+                                            buffer.size() - filled, &n);
+            if (result != 1) {
+                ec = failure(result);
                 if (ec != asio::error::would_block)
                     end_ = ec;
-                if (total != 0)
-                    ec = {};        // these first
                 error_code ignored; // what an answer to the peer's records meets, a write will meet
                 flush(ignored);
                 return total;
@@ -176,6 +169,10 @@ std::size_t TlsTransport::read_some(std::span<asio::mutable_buffer const> buffer
             filled += n;
             total += n;
             barren_ -= std::min(barren_, n);
+            if (SSL_pending(tls_.get()) == 0) {
+                more_ = !drained_ || SSL_has_pending(tls_.get()) != 0;
+                return total;
+            }
         }
     return total;
 }
@@ -186,6 +183,10 @@ std::size_t TlsTransport::write_some(std::span<asio::const_buffer const> buffers
     Block block;
     // A block at a time, so that no more than that is ever held back.
     for (flush(ec); !ec && taken != total; flush(ec)) {
+        if (failure_) {
+            ec = failure_;
+            break;
+        }
         std::size_t n = 0;
         auto const piece = join(buffers, taken, block);
         clear_errors();
@@ -201,8 +202,8 @@ std::size_t TlsTransport::write_some(std::span<asio::const_buffer const> buffers
 }
 
 void TlsTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
-    if (direction == Direction::read && end_)
-        asio::post(executor(), Wakeup(std::move(waiter), direction)); // no need to wait for the end
+    if (direction == Direction::read && (end_ || more_))
+        asio::post(executor(), Wakeup(std::move(waiter), direction)); // no need to wait for these
     else
         lower_->async_wait(direction, std::move(waiter));
 }
@@ -256,7 +257,7 @@ void TlsTransport::shutdown_write(error_code& ec) {
 // A server of TLS 1.3 sends its tickets when the handshake is over for the client.
 bool TlsTransport::must_linger() noexcept {
     int unacknowledged = 0;
-    return established_ && !failed_ && SSL_is_server(tls_.get()) == 0 &&
+    return established_ && !failure_ && SSL_is_server(tls_.get()) == 0 &&
            SSL_version(tls_.get()) >= TLS1_3_VERSION &&
            ::ioctl(lower_->native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged != 0;
 }
@@ -282,9 +283,10 @@ error_code TlsTransport::failure(int result) {
                    ? error_code(asio::ssl::error::stream_truncated)
                    : error_code(asio::error::eof);
     default:
-        failed_ = true;
-        return lower_error_ && lower_error_ != asio::error::would_block ? lower_error_
-                                                                        : tls_error();
+        if (!failure_)
+            failure_ = lower_error_ && lower_error_ != asio::error::would_block ? lower_error_
+                                                                                : tls_error();
+        return failure_;
     }
 }
 
@@ -295,7 +297,9 @@ error_code TlsTransport::tls_error() const {
         return asio::ssl::error::unspecified_system_error;
     auto const verdict = tls_ ? SSL_get_verify_result(tls_.get()) : X509_V_OK;
     if (verdict != X509_V_OK && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        return {static_cast<int>(verdict), certificate_category()};
+        return lacks_any_name(tls_.get())
+                   ? make_error_code(certificate_error::no_subject_alt_name)
+                   : error_code(static_cast<int>(verdict), certificate_category());
     return {static_cast<int>(code), asio::error::get_ssl_category()};
 }
 
@@ -325,7 +329,7 @@ void TlsTransport::flush(error_code& ec) {
 }
 
 void TlsTransport::say_goodbye() noexcept {
-    if (!established_ || failed_ || (SSL_get_shutdown(tls_.get()) & SSL_SENT_SHUTDOWN) != 0)
+    if (!established_ || failure_ || (SSL_get_shutdown(tls_.get()) & SSL_SENT_SHUTDOWN) != 0)
         return;
     clear_errors();
     SSL_shutdown(tls_.get());

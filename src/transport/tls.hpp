@@ -37,7 +37,11 @@ public:
 
     asio::any_io_executor const& executor() noexcept override { return lower_->executor(); }
     int native_handle() noexcept override { return lower_->native_handle(); }
+    /// At most a record at a time. What comes of a record is so at the stream before the next one
+    /// is opened: if that one is broken, OpenSSL does not write any more, and the answers are
+    /// sealed.
     std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) override;
+    bool has_more() const noexcept override { return more_; }
     std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) override;
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
     Direction establish(error_code& ec) override;
@@ -70,12 +74,13 @@ private:
     WriteQueue sealed_;        // for the lower transport
     error_code lower_error_;   // of its last read
     error_code end_;           // of the bytes received; every read has it from here on
+    error_code failure_;       // why the records make no more sense
     std::size_t barren_ = 0;   // received in this call, beyond the data in it
     bool connecting_ = false;  // the lower transport
     bool established_ = false; // the handshake is over
     bool drained_ = false; // the lower transport has no more bytes now, or this call has had enough
     bool held_below_ = false; // the lower transport, TLS too, holds back some of what it took
-    bool failed_ = false;     // the records make no more sense
+    bool more_ = false;       // bytes of further records were received
     bool named_ = false;      // expect_server was called
 };
 

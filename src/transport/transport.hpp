@@ -78,9 +78,11 @@ public:
     virtual int native_handle() noexcept = 0;
 
     /// Receives into one or two buffers, as much as there is. End of stream is `asio::error::eof`.
-    /// Fewer bytes than asked for mean that there were no more.
+    /// Fewer bytes than asked for mean that there were no more, unless has_more().
     virtual std::size_t read_some(std::span<asio::mutable_buffer const> buffers,
                                   error_code& ec) = 0;
+    /// Whether the next read_some is worth an attempt at once, though the last one came up short.
+    virtual bool has_more() const noexcept { return false; }
     /// Sends what the kernel takes; fewer bytes than given mean that it would take no more now.
     /// `would_block` beside a number above 0: so many were taken, and some of them wait in the
     /// transport for another call, which may be one with nothing new.

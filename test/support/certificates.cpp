@@ -54,15 +54,18 @@ struct Wish {
     char const* usage = "serverAuth";        ///< nullptr: an authority
     long from_day = -1;
     long until_day = 1;
-    bool ed25519 = false;
+    char const* key = "P-256";
 };
+
+Key make_key(std::string const& kind) {
+    return Key(kind.starts_with("P-") ? EVP_EC_gen(kind.c_str())
+                                      : EVP_PKEY_Q_keygen(nullptr, nullptr, kind.c_str()));
+}
 
 /// Signed by `issuer`, or by itself if there is none.
 Pair make(Wish const& wish, Pair const* issuer) {
     static long serial = 0;
-    Pair made{
-        Key(wish.ed25519 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519") : EVP_EC_gen("P-256")),
-        Certificate(X509_new())};
+    Pair made{make_key(wish.key), Certificate(X509_new())};
     check(made.key && made.certificate);
     X509* const certificate = made.certificate.get();
     X509* const signer = issuer ? issuer->certificate.get() : certificate;
@@ -89,7 +92,9 @@ Pair make(Wish const& wish, Pair const* issuer) {
         add_extension(certificate, signer, NID_ext_key_usage, wish.usage);
     if (wish.alternative_names)
         add_extension(certificate, signer, NID_subject_alt_name, wish.alternative_names);
-    check(X509_sign(certificate, issuer ? issuer->key.get() : made.key.get(), EVP_sha256()) != 0);
+    auto* const signing = issuer ? issuer->key.get() : made.key.get();
+    bool const digests = !EVP_PKEY_is_a(signing, "ED25519") && !EVP_PKEY_is_a(signing, "ED448");
+    check(X509_sign(certificate, signing, digests ? EVP_sha256() : nullptr) != 0);
     return made;
 }
 
@@ -121,13 +126,23 @@ private:
 
         auto const localhost = make({"localhost", here}, &ca);
         made_.localhost = save(localhost, "localhost");
-        made_.other =
-            save(make({"other.test", "DNS:other.test", "serverAuth", -1, 1, true}, &ca), "other");
+        made_.other = save(
+            make({"other.test", "DNS:other.test", "serverAuth", -1, 1, "ED25519"}, &ca), "other");
         made_.wildcard = save(make({"example.org", "DNS:*.example.org"}, &ca), "wildcard");
         made_.expired = save(make({"localhost", here, "serverAuth", -3, -1}, &ca), "expired");
         made_.self_signed = save(make({"localhost", here}, nullptr), "self_signed");
         made_.foreign = save(make({"localhost", here}, &foreign_ca), "foreign");
         made_.client = save(make({"client", nullptr, "clientAuth"}, &ca), "client");
+        made_.nameless = save(make({"localhost"}, &ca), "nameless");
+        for (auto const* kind : {"P-256", "P-384", "P-521", "ED25519", "ED448"})
+            made_.kinds[kind] =
+                save(make({"localhost", here, "serverAuth,clientAuth", -1, 1, kind}, &ca), kind);
+
+        auto const intermediate = make({"Intermediate authority", nullptr, nullptr}, &ca);
+        made_.intermediate = save(intermediate, "intermediate").certfile;
+        made_.below = save(make({"localhost", here}, &intermediate), "below");
+        std::ofstream(made_.below.certfile, std::ios::app)
+            << std::ifstream(made_.intermediate).rdbuf();
 
         made_.combined = path("combined.pem");
         std::ofstream(made_.combined) << std::ifstream(made_.localhost.certfile).rdbuf()

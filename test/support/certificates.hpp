@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 namespace tornado::test {
@@ -27,6 +28,12 @@ struct Certificates {
     Identity self_signed; ///< localhost, signed by itself
     Identity foreign;     ///< localhost, signed by foreign_ca
     Identity client;      ///< for a client, named "client"
+    Identity nameless;    ///< localhost by its common name alone
+
+    std::map<std::string, Identity> kinds; ///< localhost, also as a client, by the kind of its key
+
+    std::string intermediate; ///< an authority that `ca` has signed
+    Identity below;           ///< localhost, signed by it; its certificate comes second in the file
 
     std::string combined;      ///< certificate and key of `localhost` in one file
     std::string encrypted_key; ///< the key of `localhost`, encrypted

@@ -7,10 +7,13 @@
 #include "support/captured_log.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -68,6 +71,42 @@ BOOST_AUTO_TEST_CASE(the_default_is_tornados_line_on_standard_error) {
                           "[E 999999 99:99:99 tornado.application] broken\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_reader_of_standard_error_that_has_gone_is_no_signal) {
+    std::array<int, 2> ends{};
+    BOOST_TEST_REQUIRE(::pipe(ends.data()) == 0);
+    auto const former = ::dup(STDERR_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[1]);
+    ::close(ends[0]);
+    static std::atomic<int> signals;
+    signals = 0;
+    struct sigaction count {};
+    count.sa_handler = [](int) { ++signals; };
+    struct sigaction before {};
+    ::sigaction(SIGPIPE, &count, &before);
+
+    log(Logger::general, LogLevel::error, "to nobody");
+    BOOST_TEST(signals == 0);
+    sigset_t mask;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    BOOST_TEST(!::sigismember(&mask, SIGPIPE)); // and it is as it was
+
+    // One that waits already is not ours to take.
+    sigset_t pipe_signal;
+    ::sigemptyset(&pipe_signal);
+    ::sigaddset(&pipe_signal, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
+    ::raise(SIGPIPE);
+    log(Logger::general, LogLevel::error, "to nobody");
+    BOOST_TEST(signals == 0);
+    ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+    BOOST_TEST(signals == 1);
+
+    ::sigaction(SIGPIPE, &before, nullptr);
+    ::dup2(former, STDERR_FILENO);
+    ::close(former);
+}
+
 BOOST_AUTO_TEST_CASE(a_sink_receives_the_whole_record) {
     std::string seen;
     set_log_sink([&](LogRecord const& record) {
@@ -110,6 +149,16 @@ BOOST_AUTO_TEST_CASE(an_exception_is_described_by_type_and_text) {
     BOOST_TEST(described(7) == "int");
     auto const code = described(system_error(asio::error::eof, "read"));
     BOOST_TEST(code.find("system_error: read: End of file") != std::string::npos, code);
+}
+
+BOOST_AUTO_TEST_CASE(of_several_exceptions_the_first_is_described) {
+    auto const first = std::make_exception_ptr(std::runtime_error("no luck"));
+    asio::multiple_exceptions const several(first);
+    BOOST_TEST(described(several) == "boost::asio::multiple_exceptions: the first is "
+                                     "std::runtime_error: no luck");
+    BOOST_TEST(described(asio::multiple_exceptions(std::make_exception_ptr(several))) ==
+               "boost::asio::multiple_exceptions: the first is boost::asio::multiple_exceptions: "
+               "the first is std::runtime_error: no luck");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -33,14 +33,19 @@ BOOST_AUTO_TEST_CASE(chunks_extensions_and_trailers) {
     check("0\r\n\r\n", "[]");
     check("1\r\na\r\nA;x=\"y\"\r\n0123456789\r\n00\r\n\r\nGET ", "[a0123456789]GET ");
     check("1\r\na\r\n0\r\nA: b\r\nC:\r\n\r\n", "[a]");
+    for (auto const* extension : {"x", " x", "x;y", "x = y", "x=\"\"", "x=\";\"", "x=\"\\\"\";\ty"})
+        check("1;" + std::string(extension) + "\r\na\r\n0;" + extension + "\r\n\r\n", "[a]");
     for (auto const* part : {"", "1", "1\r\na", "1\r\na\r\n", "0\r\n", "0\r\nA: b\r\n", "0\r\n\r"})
         check(part, "...");
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
-    for (auto const* bad : {"g", "\r\n", ";x\r\n", "-1", "0x1", "1 \r\n", "1\n", "1\r\r", "1;\n",
-                            "1\r\nab", "1\r\na\n", "1\r\na\rb", "0\r\nA b",
-                            "0\r\n:", "0\r\n A:", "0\r\nA: b\n", "0\r\nA: b\rc", "0\r\n\n"})
+    for (auto const* bad :
+         {"g",           "\r\n",         ";x\r\n",    "-1",          "0x1",        "1 \r\n",
+          "1\n",         "1\r\r",        "1;\n",      "1;\r\n",      "1; \r\n",    "0;\r\n",
+          "1;x;\r\n",    "1;=x\r\n",     "1;;x\r\n",  "1;\"x\"\r\n", "1;x=\"\r\n", "1;x=\"\\\r\n",
+          "1\r\nab",     "1\r\na\n",     "1\r\na\rb", "0\r\nA b",    "0\r\n:",     "0\r\n A:",
+          "0\r\nA: b\n", "0\r\nA: b\rc", "0\r\n\n"})
         check(bad, "400");
 }
 

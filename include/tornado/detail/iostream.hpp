@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The token seam of the streams: a template takes the token, the body is in the library.
+// The token seam of the streams: a template judges the arguments, where a coroutine can catch what
+// is thrown, and takes the token; the body is in the library.
 #pragma once
 
 #include "tornado/detail/initiation.hpp"
@@ -39,7 +40,7 @@ auto BaseIOStream::read_until(std::string_view delimiter, Token&& token) {
 template <asio::completion_token_for<void(error_code, std::string)> Token>
 auto BaseIOStream::read_until(std::string_view delimiter, std::size_t max_bytes, Token&& token) {
     if (delimiter.empty())
-        check_delimiter(delimiter); // throws here, where a coroutine can catch it
+        check_delimiter(delimiter);
     return asio::async_initiate<Token, void(error_code, std::string)>(
         detail::Initiation{this,
                            [max_bytes](auto& self, auto&& handler, std::string const& text) {
@@ -166,19 +167,21 @@ auto IOStream::connect(Address const& peer, Token&& token) {
 
 template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token>
 auto IOStream::connect(Address const& peer, std::string server_hostname, Token&& token) {
+    check_connect(peer, server_hostname);
     return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
         detail::Initiation{
             this,
-            [](auto& self, auto&& handler, Address const& to, std::string const& name) {
+            [](auto& self, auto&& handler, endpoint_type const& to, std::string const& name) {
                 self.start_connect(to, name,
                                    {std::forward<decltype(handler)>(handler), self.get_executor()});
             }},
-        token, peer, std::move(server_hostname));
+        token, peer.endpoint(), std::move(server_hostname));
 }
 
 template <asio::completion_token_for<void(error_code, SSLIOStreamPtr)> Token>
 auto IOStream::start_tls(bool server_side, std::shared_ptr<asio::ssl::context> context,
                          std::string server_hostname, Token&& token) {
+    check_tls(context, server_hostname);
     return asio::async_initiate<Token, void(error_code, SSLIOStreamPtr)>(
         detail::Initiation{
             this,

@@ -15,18 +15,22 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 namespace tornado::detail {
 
-/// Any duration in the steady clock's unit; one that it cannot hold becomes its longest.
+/// Any duration in the steady clock's unit; one that it cannot hold becomes its longest. Throws
+/// std::invalid_argument for NaN, which is none.
 template <class Rep, class Period>
 constexpr std::chrono::steady_clock::duration
 to_duration(std::chrono::duration<Rep, Period> duration) {
     using Result = std::chrono::steady_clock::duration;
     using Exact = std::chrono::duration<long double>;
+    if (Exact(duration) != Exact(duration))
+        throw std::invalid_argument("a time is NaN: give a number");
     if (Exact(duration) >= Exact(Result::max()))
         return Result::max();
     if (Exact(duration) <= Exact(Result::min()))
@@ -109,8 +113,9 @@ struct SignalCallback {
 /// run_in_executor: what the pool's thread leaves for the loop's.
 template <class R>
 struct ExecutorResult {
-    std::exception_ptr failure =
-        std::make_exception_ptr(system_error(asio::error::operation_aborted));
+    explicit ExecutorResult(std::exception_ptr why) : failure(std::move(why)) {}
+
+    std::exception_ptr failure; // until it has run, why it has not
     std::conditional_t<std::is_void_v<R>, std::monostate, std::optional<R>> value{};
 
     template <class F>

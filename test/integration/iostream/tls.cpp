@@ -282,6 +282,138 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_to_verify_needs_a_name) {
     BOOST_TEST(!invalid.near->closed());
 }
 
+BOOST_AUTO_TEST_CASE(what_cannot_even_be_begun_is_thrown_where_a_coroutine_catches_it) {
+    Plain io;
+    auto const unconnected =
+        std::make_shared<SSLIOStream>(asio::ip::tcp::socket(io.context), client_context());
+    auto const plain = std::make_shared<IOStream>(asio::ip::tcp::socket(io.context));
+    Address const address("127.0.0.1", 1);
+    int caught = 0;
+    io.run_test([&]() -> asio::awaitable<void> {
+        for (auto const& name : {std::string(300, 'x'), std::string("local\0host", 10)}) {
+            try {
+                co_await io.near->start_tls(false, client_context(), name);
+            } catch (std::invalid_argument const&) {
+                ++caught;
+            }
+            try {
+                co_await unconnected->connect(address, name);
+            } catch (std::invalid_argument const&) {
+                ++caught;
+            }
+        }
+        try {
+            co_await io.near->start_tls(true, nullptr);
+        } catch (std::invalid_argument const&) {
+            ++caught;
+        }
+        try {
+            co_await plain->connect(Address());
+        } catch (std::invalid_argument const&) {
+            ++caught;
+        }
+        io.far->write("unharmed\n");
+        BOOST_TEST(co_await io.near->read_until("\n") == "unharmed\n");
+    });
+    BOOST_TEST(caught == 6);
+    BOOST_TEST(!unconnected->closed());
+}
+
+BOOST_AUTO_TEST_CASE(tls_that_cannot_be_begun_completes_with_the_reason_and_changes_nothing) {
+    Plain io;
+    CapturedLog const log;
+    auto const hollow = client_context();
+    auto const elsewhere = std::move(*hollow); // no SSL can be made of what is left
+    io.run_test([&]() -> asio::awaitable<void> {
+        auto const [ec, stream] =
+            co_await io.near->start_tls(false, hollow, "localhost", asio::as_tuple(asio::deferred));
+        BOOST_TEST((ec.category() == asio::error::get_ssl_category()));
+        BOOST_TEST(!stream);
+        io.far->write("unharmed\n");
+        BOOST_TEST(co_await io.near->read_until("\n") == "unharmed\n");
+    });
+    BOOST_TEST(log.count("SSL Error on 127.0.0.1:") == 1);
+    BOOST_TEST(log.lines().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_without_a_subjectAltName_is_told_so) {
+    for (auto const* name : {"localhost", "127.0.0.1"}) {
+        Plain io;
+        CapturedLog const log;
+        io.start_tls(client_context(), name, server_context(certificates().nameless));
+        BOOST_TEST((io.client_error == certificate_error::no_subject_alt_name));
+        BOOST_TEST((io.client_error.category() == certificate_category()));
+        BOOST_TEST(log.count("SSL Error on 127.0.0.1:") >= 1);
+        BOOST_TEST(log.count("with a subjectAltName") == 1);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_foreign_context_may_be_told_not_to_check_names) {
+    auto const foreign = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+    foreign->load_verify_file(certificates().ca);
+    foreign->set_verify_mode(asio::ssl::verify_peer);
+    for (bool const checks : {true, false}) {
+        check_hostname(*foreign, checks);
+        for (auto const* name : {"", "other.test"}) {
+            CapturedLog const log;
+            Plain io;
+            io.start_tls(foreign, name);
+            BOOST_TEST(io.client_error.failed() == checks);
+        }
+        CapturedLog const log;
+        Plain stranger; // the chain is verified in any case
+        stranger.start_tls(foreign, "localhost", server_context(certificates().foreign));
+        BOOST_TEST((stranger.client_error.category() == certificate_category()));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_handshake_under_way_keeps_its_stream) {
+    for (bool const server_side : {false, true})
+        for (bool const begun : {false, true}) {
+            Io io;
+            auto [a, b] = tcp_sockets(io);
+            Events events;
+            auto const make = [&](asio::ip::tcp::socket& socket, bool server) {
+                auto stream = std::make_shared<SSLIOStream>(
+                    std::move(socket), server ? server_context() : client_context(), server,
+                    server ? "" : "localhost");
+                stream->set_close_callback(events.at(server ? "server" : "client"));
+                return stream;
+            };
+            auto left = make(a, server_side);
+            std::weak_ptr<SSLIOStream> const alive = left;
+            if (begun)
+                io.poll();
+            left.reset();
+            io.poll();
+            BOOST_TEST(!alive.expired());
+            BOOST_TEST(events.take() == "");
+            auto const held = make(b, !server_side);
+            io.run_test([&]() -> asio::awaitable<void> {
+                co_await held->wait_for_handshake();
+                static_cast<void>(co_await held->read_until_close());
+            });
+            BOOST_TEST((held->error() == asio::error::eof)); // in good order, when it was over
+            BOOST_TEST(alive.expired());
+            io.run();
+        }
+}
+
+BOOST_AUTO_TEST_CASE(a_context_may_be_destroyed_in_a_handshake_that_nobody_holds) {
+    std::weak_ptr<SSLIOStream> alive;
+    {
+        Io io;
+        auto [a, b] = tcp_sockets(io);
+        auto stream =
+            std::make_shared<SSLIOStream>(std::move(a), client_context(), false, "localhost");
+        alive = stream;
+        io.poll();
+        stream.reset();
+        BOOST_TEST(!alive.expired());
+    }
+    BOOST_TEST(alive.expired());
+}
+
 BOOST_AUTO_TEST_CASE(T127_T134_T135_the_handshake_begins_by_itself) {
     Io io;
     auto [a, b] = tcp_sockets(io);

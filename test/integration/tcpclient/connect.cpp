@@ -299,6 +299,44 @@ BOOST_AUTO_TEST_CASE(T168_one_family_the_next_is_tried_and_the_last_error_report
     });
 }
 
+BOOST_AUTO_TEST_CASE(T168_one_family_a_silent_address_has_0_3_seconds_alone) {
+    Silent const first;
+    Silent const second;
+    on_each_loop([&](Host& host) {
+        CapturedLog const log;
+        Server const server(host);
+        Party two(host, {first.address(), server.address()});
+        Party three(host, {first.address(), second.address(), server.address()});
+        host.run([&]() -> asio::awaitable<void> {
+            auto begin = now();
+            BOOST_TEST(co_await two.connect() == server.address().to_string());
+            BOOST_CHECK(now() - begin >= 300ms);
+            begin = now();
+            BOOST_TEST(co_await three.connect() == server.address().to_string());
+            BOOST_CHECK(now() - begin >= 600ms);
+        });
+        BOOST_TEST(log.lines().empty());
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T168_a_failure_starts_the_next_at_once_also_beside_a_silent_address) {
+    Silent const silent;
+    Refusing const refusing;
+    on_each_loop([&](Host& host) {
+        Server const server(host);
+        std::vector<Address> addresses(8, refusing.address());
+        addresses[1] = silent.address();
+        addresses.push_back(server.address());
+        Party party(host, addresses);
+        auto const begin = now();
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST(co_await party.connect() == server.address().to_string());
+        });
+        BOOST_CHECK(now() - begin >= 300ms); // alone is the silent one only once
+        BOOST_CHECK(now() - begin < 1800ms);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(T169_the_first_failure_starts_the_other_family) {
     if (!has_ipv6_loopback())
         return;
@@ -371,7 +409,7 @@ BOOST_AUTO_TEST_CASE(T172_the_failure_that_came_last_is_the_one_reported) {
     Refusing const second;
     on_each_loop([&](Host& host) {
         CapturedLog const log;
-        // Fails at once, where the kernel takes a moment to refuse.
+        // Of another family, and so the second.
         Address const other(asio::local::stream_protocol::endpoint("/nonexistent/socket"));
         Party party(host, {first.address(), second.address(), other});
         host.run(
@@ -424,6 +462,37 @@ BOOST_AUTO_TEST_CASE(T174_before_the_overall_timeout_success_and_failure_stand) 
     });
 }
 
+// ---- A port of chance: nobody listens, and the kernel gives it to the client itself
+
+BOOST_AUTO_TEST_CASE(a_client_that_would_be_connected_to_itself_is_refused) {
+    on_each_loop([](Host& host) {
+        CapturedLog const log;
+        auto const address = Refusing().address(); // free again
+        Party party(host, {address});
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST(co_await party.connect(with(&ConnectOptions::source_port, address.port())) ==
+                       "refused");
+        });
+        BOOST_TEST_REQUIRE(log.lines().size() == 1U);
+        BOOST_TEST(log.lines()[0] == "Cannot connect to example.com:80, trying " +
+                                         address.to_string() + ": Connection refused");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_would_be_connected_to_itself_tries_on) {
+    if (!has_ipv6_loopback())
+        return;
+    on_each_loop([](Host& host) {
+        Server const server(host, "::1");
+        auto const address = Refusing().address();
+        Party party(host, {address, server.address()});
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST(co_await party.connect(with(&ConnectOptions::source_port, address.port())) ==
+                       server.address().to_string());
+        });
+    });
+}
+
 // ---- Cancellation
 
 BOOST_AUTO_TEST_CASE(a_cancellation_closes_every_attempt) {
@@ -437,7 +506,7 @@ BOOST_AUTO_TEST_CASE(a_cancellation_closes_every_attempt) {
         asio::cancellation_signal signal;
         party.client.connect("x", 80, with(&ConnectOptions::timeout, 1h),
                              asio::bind_cancellation_slot(signal.slot(), events.on("x")));
-        auto const under_way = party.before + (ipv6 ? 2 : 1);
+        auto const under_way = party.before + 2;
         host.run([&]() -> asio::awaitable<void> {
             co_await host.until([&] { return client_ends() == under_way; });
             signal.emit(asio::cancellation_type::total);

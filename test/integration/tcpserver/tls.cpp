@@ -93,6 +93,22 @@ BOOST_AUTO_TEST_CASE(T135_the_handler_runs_before_the_handshake) {
     BOOST_TEST(after != "");
 }
 
+BOOST_AUTO_TEST_CASE(T135_a_handler_need_not_hold_a_stream_in_its_handshake) {
+    on_each_loop([](Host& host) {
+        TCPServer server(
+            host.loop(), [](IOStreamPtr, Address) {}, with_tls());
+        server.listen(0, "127.0.0.1");
+        host.run([&]() -> asio::awaitable<void> {
+            auto const client = co_await connect(host, server); // the handshake comes to its end
+            BOOST_TEST(co_await client->read_until_close() == "");
+            BOOST_TEST((client->error() == asio::error::eof));
+            co_await all_gone(host, server);
+        });
+        BOOST_TEST(server.stats().tls_failures == 0u);
+        server.stop();
+    });
+}
+
 BOOST_AUTO_TEST_CASE(T138_clear_text_on_a_tls_port) {
     on_each_loop([](Host& host) {
         TCPServer server(host.loop(), echo, with_tls());

@@ -3,6 +3,7 @@
 #include "tornado/ioloop.hpp"
 
 #include "support/bounded_loop.hpp"
+#include "support/no_threads.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <cerrno>
 #include <future>
 #include <latch>
 #include <memory>
@@ -115,6 +117,23 @@ BOOST_AUTO_TEST_CASE(cancelling_completes_before_the_function_ends) {
     } catch (system_error const& e) {
         BOOST_TEST((e.code() == asio::error::operation_aborted));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_call_for_which_no_thread_can_be_made_completes_with_the_reason) {
+    IOLoop loop;
+    error_code told;
+    auto const call = [&]() -> asio::awaitable<int> {
+        try {
+            test::NoThreads const none;
+            static_cast<void>(co_await loop.run_in_executor(nullptr, [] { return 1; }));
+        } catch (system_error const& e) {
+            told = e.code();
+        }
+        // Later there may be some.
+        co_return co_await loop.run_in_executor(nullptr, [] { return 2; });
+    };
+    BOOST_TEST(loop.run_sync(call, 10s) == 2);
+    BOOST_TEST((told == error_code(EAGAIN, boost::system::system_category())));
 }
 
 BOOST_AUTO_TEST_CASE(a_call_that_the_pool_drops_completes_as_aborted) {

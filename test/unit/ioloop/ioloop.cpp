@@ -6,6 +6,7 @@
 #include "support/captured_log.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -276,6 +277,102 @@ BOOST_AUTO_TEST_CASE(T043_a_stop_before_the_end_is_an_error) {
     BOOST_TEST(!ended);
     gate.cancel();
     run_bounded(loop);
+    BOOST_TEST(ended);
+}
+
+BOOST_AUTO_TEST_CASE(T042_T043_what_run_sync_leaves_behind_stops_no_later_run) {
+    for (bool const by_stop : {false, true}) {
+        asio::io_context context;
+        IOLoop loop(context);
+        asio::steady_timer gate(context, asio::steady_timer::time_point::max());
+        std::optional<bool> cancelled;
+        auto const wait = [&]() -> asio::awaitable<void> {
+            co_await gate.async_wait(asio::as_tuple(asio::deferred));
+            cancelled = !by_stop;
+        };
+        if (by_stop) {
+            loop.add_callback([&] { loop.stop(); });
+            BOOST_CHECK_THROW(loop.run_sync(wait, 1h), std::runtime_error);
+            gate.cancel();
+        } else {
+            BOOST_CHECK_THROW(loop.run_sync(wait, 1ms), system_error);
+            BOOST_TEST(cancelled.has_value());
+        }
+        // Neither the limit nor the second of grace is there to stop anything.
+        context.restart();
+        context.poll();
+        BOOST_TEST(cancelled.has_value());
+        BOOST_TEST(context.stopped(), "work is left");
+        BOOST_TEST(loop.run_sync([]() -> asio::awaitable<int> {
+            co_await wait_for(2ms);
+            co_return 5;
+        }) == 5);
+    }
+}
+
+namespace {
+
+/// An operation that is started by calling `start` with its handler.
+template <class Start>
+auto operation(Start start) {
+    asio::deferred_t token;
+    return asio::async_initiate<asio::deferred_t, void(error_code)>(start, token);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(run_sync_ends_when_its_coroutine_was_destroyed_before_its_end) {
+    asio::io_context context;
+    IOLoop loop(context);
+    bool ended = false;
+    auto const unfinished = [&](auto start) {
+        return [&ended, start]() -> asio::awaitable<int> {
+            Trace const trace{ended};
+            try {
+                co_await operation(start);
+            } catch (...) {
+                BOOST_ERROR("there is nothing to catch");
+            }
+            BOOST_ERROR("went on");
+            co_return 1;
+        };
+    };
+    auto const text_of = [&](auto run) -> std::string {
+        ended = false;
+        try {
+            run();
+        } catch (std::runtime_error const& e) {
+            BOOST_TEST(ended);
+            return e.what();
+        }
+        return "did not throw";
+    };
+    test::CapturedLog const log; // has what the start threw
+    auto const throws = unfinished([](auto&&) { throw std::out_of_range("at the start"); });
+    auto const forgets = unfinished([](auto handler) { static_cast<void>(std::move(handler)); });
+    auto const nested = [&]() -> asio::awaitable<void> { static_cast<void>(co_await throws()); };
+    for (auto const& text :
+         {text_of([&] { loop.run_sync(throws); }), text_of([&] { loop.run_sync(throws, 10s); }),
+          text_of([&] { loop.run_sync(forgets); }), text_of([&] { loop.run_sync(nested); })})
+        BOOST_TEST(text.find("the coroutine was destroyed before its end") != text.npos, text);
+    context.restart();
+    context.poll();
+    BOOST_TEST(context.stopped(), "work is left");
+    BOOST_TEST(loop.run_sync([] { return 3; }) == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_that_run_sync_has_left_behind_may_be_destroyed_at_any_time) {
+    bool ended = false;
+    {
+        IOLoop loop;
+        loop.add_callback([&] { loop.stop(); });
+        BOOST_CHECK_THROW(loop.run_sync([&]() -> asio::awaitable<void> {
+            Trace const trace{ended};
+            co_await wait_for(1h);
+        }),
+                          std::runtime_error);
+        BOOST_TEST(!ended);
+    }
     BOOST_TEST(ended);
 }
 

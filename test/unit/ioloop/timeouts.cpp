@@ -7,7 +7,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,28 @@ BOOST_AUTO_TEST_CASE(T007_nothing_else_is_a_deadline) {
     static_assert(is_deadline<IOLoop::clock::time_point> && is_deadline<std::chrono::minutes>);
     static_assert(!is_deadline<int> && !is_deadline<double> && !is_deadline<char const*>);
     static_assert(!is_deadline<std::chrono::system_clock::time_point>);
+}
+
+BOOST_AUTO_TEST_CASE(T007_a_time_that_is_no_number_is_refused) {
+    IOLoop loop;
+    auto const nan = std::numeric_limits<double>::quiet_NaN();
+    std::chrono::duration<double> const delay(nan);
+    std::chrono::duration<float, std::milli> const millis(std::numeric_limits<float>::quiet_NaN());
+    std::chrono::time_point<IOLoop::clock, std::chrono::duration<double>> const deadline(delay);
+    auto const never = [] { BOOST_ERROR("called"); };
+    auto const says_so = [](std::invalid_argument const& e) {
+        return std::string(e.what()).find("NaN") != std::string::npos;
+    };
+    BOOST_CHECK_EXCEPTION(loop.add_timeout(delay, never), std::invalid_argument, says_so);
+    BOOST_CHECK_EXCEPTION(loop.call_later(millis, never), std::invalid_argument, says_so);
+    BOOST_CHECK_EXCEPTION(loop.call_at(deadline, never), std::invalid_argument, says_so);
+    BOOST_CHECK_EXCEPTION(PeriodicCallback(never, delay), std::invalid_argument, says_so);
+    BOOST_CHECK_THROW(PeriodicCallback(never, 1s, nan), std::invalid_argument);
+    // What is too long is for ever.
+    auto const infinity = std::numeric_limits<double>::infinity();
+    loop.call_later(std::chrono::duration<double>(infinity), never);
+    loop.call_later(std::chrono::duration<double>(-infinity), [&] { loop.stop(); });
+    run_bounded(loop);
 }
 
 BOOST_AUTO_TEST_CASE(T014_removal_after_the_call_twice_and_inside_it_is_harmless) {

@@ -4,9 +4,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdint>
+#include <limits>
 #include <net/if.h>
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
 #include <unordered_set>
 
 using tornado::Address;
@@ -80,6 +84,44 @@ BOOST_AUTO_TEST_CASE(what_is_no_literal_is_refused_by_name) {
         BOOST_CHECK_EXCEPTION(Address(ip, 1), std::invalid_argument, [&](auto const& e) {
             return std::string(e.what()) == '"' + std::string(ip) + "\" is not an IP address";
         });
+}
+
+BOOST_AUTO_TEST_CASE(a_port_is_any_integer_that_fits) {
+    enum Known { https = 443 };
+    enum class Strict : std::uint16_t { one = 1 };
+    struct Setting {
+        operator std::uint16_t() const { return 8080; }
+    };
+    auto const port = [](auto number) { return Address("::1", number).port(); };
+    BOOST_TEST(port(0) == 0);
+    BOOST_TEST(port(std::uint16_t{65'535}) == 65'535);
+    BOOST_TEST(port(65'535L) == 65'535);
+    BOOST_TEST(port(std::int8_t{127}) == 127);
+    BOOST_TEST(port(std::uint8_t{255}) == 255);
+    BOOST_TEST(port(https) == 443);
+    BOOST_TEST(port(Setting()) == 8080);
+    static_assert(!std::is_constructible_v<Address, char const*, double>);
+    static_assert(!std::is_constructible_v<Address, char const*, Strict>);
+    static_assert(!std::is_constructible_v<Address, char const*, char const*>);
+    constexpr tornado::detail::Port constant = 80;
+    static_assert(constant == 80);
+
+    auto const refused = [](auto number) {
+        try {
+            static_cast<void>(Address("::1", number));
+        } catch (std::invalid_argument const& e) {
+            return e.what() == "port " + std::to_string(number) +
+                                   " does not exist: give a number from 0 to 65535";
+        }
+        return false;
+    };
+    BOOST_TEST(refused(65'536));
+    BOOST_TEST(refused(-1));
+    BOOST_TEST(refused(std::int8_t{-1}));
+    BOOST_TEST(refused(std::int16_t{-1}));
+    BOOST_TEST(refused(70'000U));
+    BOOST_TEST(refused(std::numeric_limits<long long>::min()));
+    BOOST_TEST(refused(std::numeric_limits<unsigned long long>::max()));
 }
 
 BOOST_AUTO_TEST_CASE(unix_names_of_every_kind) {

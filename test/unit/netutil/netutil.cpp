@@ -237,6 +237,13 @@ BOOST_AUTO_TEST_CASE(a_privileged_port_is_named_with_the_remedy) {
                text);
 }
 
+BOOST_AUTO_TEST_CASE(a_number_that_is_no_port_is_named) {
+    for (int const number : {65'536, 70'000, -1})
+        BOOST_TEST(says(text_of<std::invalid_argument>([&] { bind_sockets(number, "127.0.0.1"); }),
+                        {"port " + std::to_string(number), "from 0 to 65535"}),
+                   number);
+}
+
 BOOST_AUTO_TEST_CASE(an_address_that_does_not_resolve_is_named) {
     ListenOptions const no_lookup{.flags = AI_PASSIVE | AI_NUMERICHOST};
     auto const text = text_of<system_error>([&] { bind_sockets(8888, "no-such-host", no_lookup); });

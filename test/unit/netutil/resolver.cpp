@@ -4,9 +4,11 @@
 
 #include "tornado/netutil.hpp"
 
+#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
 #include "support/io.hpp"
+#include "support/no_threads.hpp"
 #include "support/scripted_resolver.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -19,6 +21,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -27,9 +30,13 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -215,6 +222,73 @@ BOOST_AUTO_TEST_CASE(an_ip_literal_needs_no_thread) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_number_that_is_no_port_is_refused_in_the_caller) {
+    Io io;
+    Resolver resolver(io.executor());
+    for (int const number : {65'536, -1}) {
+        int caught = 0;
+        io.run_test([&]() -> asio::awaitable<void> {
+            try {
+                static_cast<void>(co_await resolver.resolve("localhost", number));
+            } catch (std::invalid_argument const& e) {
+                caught += std::string(e.what()).starts_with("port " + std::to_string(number));
+            }
+        });
+        BOOST_TEST(caught == 1);
+        BOOST_CHECK_THROW(OverrideResolver::Key("x", number), std::invalid_argument);
+        BOOST_CHECK_THROW(OverrideResolver::Target("x", number), std::invalid_argument);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_a_name_is_not_called_unknown_and_a_literal_works) {
+    // In a child without threads of its own: the first look-up of a process differs from later
+    // ones.
+    if (!THREADS_AFTER_FORK)
+        return;
+    auto const look_up_without_descriptors = []() -> int {
+        Io io;
+        Resolver resolver(io.executor());
+        asio::steady_timer const needs_some(io.context);
+        rlimit none{};
+        ::getrlimit(RLIMIT_NOFILE, &none);
+        none.rlim_cur = 0;
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        std::string answers;
+        for (auto const* host : {"localhost", "127.0.0.1", "::1", "nowhere.invalid", "localhost"})
+            resolver.resolve(host, 80, [&](error_code ec, Addresses const& found) {
+                answers +=
+                    ec == asio::error::no_descriptors ? "no descriptors, " : text(ec, found) + ", ";
+            });
+        io.run();
+        // In an order of their own.
+        bool const good =
+            answers.find("127.0.0.1:80, ") != answers.npos &&
+            answers.find("[::1]:80, ") != answers.npos &&
+            answers.size() == "127.0.0.1:80, [::1]:80, "s.size() + 3 * "no descriptors, "s.size();
+        std::_Exit(good ? 0 : 1);
+    };
+    BOOST_TEST(in_child(look_up_without_descriptors) == 0);
+    BOOST_TEST(in_child([&] {
+                   static_cast<void>(tornado::detail::get_addresses("localhost", 80, AF_UNSPEC, 0));
+                   return look_up_without_descriptors();
+               }) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_thread_a_look_up_completes_with_the_reason) {
+    if (!THREADS_AFTER_FORK)
+        return;
+    BOOST_TEST(in_child([]() -> int { // has none of the threads that are idle here
+                   Io io;
+                   Resolver resolver(io.executor());
+                   NoThreads const none;
+                   error_code told;
+                   resolver.resolve("localhost", 80,
+                                    [&](error_code ec, Addresses const&) { told = ec; });
+                   io.run();
+                   std::_Exit(told == error_code(EAGAIN, boost::system::system_category()) ? 0 : 1);
+               }) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(T180_resolvers_of_loops_on_several_threads) {
     std::vector<std::thread> several;
     std::atomic<int> answers = 0;
@@ -320,19 +394,62 @@ BOOST_AUTO_TEST_CASE(a_completion_that_is_dropped_or_assigned_to_aborts) {
     BOOST_TEST(events.take() == "b:aborted, c:aborted");
 }
 
-BOOST_AUTO_TEST_CASE(an_exception_of_look_up_leaves_resolve) {
+BOOST_AUTO_TEST_CASE(an_exception_of_look_up_is_told_to_the_one_who_asked) {
+    struct Throwing : Resolver {
+        using Resolver::Resolver;
+        std::function<void(Completion&)> failure;
+        void look_up(std::string, std::uint16_t, int, Completion completion) override {
+            failure(completion);
+        }
+    };
+    CapturedLog const log;
+    Io io;
+    Throwing resolver(io.executor());
+    OverrideResolver mapped(resolver, {{"x", "y"}});
+    Events events;
+    int asked = 0;
+    auto const told = [&](std::function<void(Resolver::Completion&)> failure) {
+        resolver.failure = std::move(failure);
+        auto& asked_of = ++asked % 2 == 0 ? static_cast<Resolver&>(resolver) : mapped;
+        asked_of.resolve("x\n", 80, on(events, "x"));
+        BOOST_TEST(events.take() == ""); // never inside the call
+        io.run();
+        return events.take();
+    };
+    BOOST_TEST(told([](auto&) { throw std::runtime_error("no"); }) ==
+               "x:" + word(asio::error::no_recovery));
+    BOOST_TEST(told([](auto&) { throw system_error(asio::error::connection_refused); }) ==
+               "x:refused");
+    BOOST_TEST(told([](auto&) {
+                   throw std::system_error(std::make_error_code(std::errc::broken_pipe));
+               }) == "x:broken_pipe");
+    BOOST_TEST(told([](auto&) { throw std::bad_alloc(); }) == "x:" + word(asio::error::no_memory));
+    BOOST_TEST(log.count("Exception in look_up of \"x\\x0a\": std::runtime_error: no") == 1);
+    BOOST_TEST(log.lines().size() == 4u);
+    // What was answered, dropped or kept before stands.
+    BOOST_TEST(told([](auto& completion) {
+                   completion({}, {Address("10.0.0.1", 1)});
+                   throw std::runtime_error("too late");
+               }) == "x:10.0.0.1:1");
+    BOOST_TEST(log.count("too late") == 1);
+    BOOST_TEST(told([](auto& completion) { auto const dropped = std::move(completion); }) ==
+               "x:aborted");
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_catches_what_look_up_throws) {
     struct Throwing : Resolver {
         using Resolver::Resolver;
         void look_up(std::string, std::uint16_t, int, Completion) override {
             throw std::runtime_error("no");
         }
     };
-    Io io;
-    Throwing resolver(io.executor());
-    Events events;
-    BOOST_CHECK_THROW(resolver.resolve("x", 80, on(events, "x")), std::runtime_error);
-    io.run();
-    BOOST_TEST(events.take() == "x:aborted");
+    on_each_loop([](Host& host) {
+        CapturedLog const log;
+        Throwing resolver(host.loop());
+        host.run([&]() -> asio::awaitable<void> {
+            BOOST_TEST(co_await ask(resolver, "x", 80) == word(asio::error::no_recovery));
+        });
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_look_up_outlives_its_resolver) {

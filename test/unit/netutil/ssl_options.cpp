@@ -158,6 +158,36 @@ BOOST_AUTO_TEST_CASE(TLS_1_2_has_forward_secrecy_and_authenticated_encryption) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(certificates_of_every_kind_of_key_are_good_in_both_directions) {
+    for (auto const& [kind, identity] : made().kinds)
+        for (int const version : {TLS1_2_VERSION, TLS1_3_VERSION})
+            BOOST_TEST_CONTEXT(kind << " in version " << version) {
+                auto client = client_options();
+                client.certfile = identity.certfile;
+                client.keyfile = identity.keyfile;
+                auto server = mutual_options();
+                server.certfile = identity.certfile;
+                server.keyfile = identity.keyfile;
+                Contexts contexts(server, client);
+                SSL_CTX_set_max_proto_version(contexts.client->native_handle(), version);
+                auto pair = contexts.pair();
+                BOOST_TEST(pair.shake_hands());
+                BOOST_TEST(SSL_version(pair.server.get()) == version);
+                BOOST_TEST(shown(pair.server.get()) == "localhost"); // by the client
+            }
+}
+
+BOOST_AUTO_TEST_CASE(keys_are_exchanged_on_curves_and_on_no_finite_field) {
+    Contexts contexts;
+    auto* const client = contexts.client->native_handle();
+    for (auto const* group : {"X25519", "P-256", "X448", "P-384", "P-521"}) {
+        SSL_CTX_set1_groups_list(client, group);
+        BOOST_TEST(contexts.pair().shake_hands(), group);
+    }
+    SSL_CTX_set1_groups_list(client, "ffdhe8192");
+    BOOST_TEST(!contexts.pair().shake_hands());
+}
+
 BOOST_AUTO_TEST_CASE(older_versions_are_refused) {
     auto server = server_options();
     server.ciphers = "ALL:@SECLEVEL=0";
@@ -248,14 +278,43 @@ BOOST_AUTO_TEST_CASE(T131_clients_verify_by_default) {
         agree(server_options(made().self_signed), {.ca_certs = made().self_signed.certfile}));
 }
 
+BOOST_AUTO_TEST_CASE(an_intermediate_authority_or_the_very_certificate_is_trusted) {
+    auto const& below = made().below;
+    auto const& localhost = made().localhost;
+    BOOST_TEST(agree(server_options(below), client_options()));
+    BOOST_TEST(agree(server_options(below), {.ca_certs = made().intermediate}));
+    BOOST_TEST(agree(server_options(localhost), {.ca_certs = localhost.certfile}));
+    BOOST_TEST(!agree(server_options(localhost), {.ca_certs = made().intermediate}));
+    BOOST_TEST(!agree(server_options(below), {.ca_certs = localhost.certfile}));
+    BOOST_TEST(!agree(server_options(localhost), {.ca_certs = localhost.certfile}, "other.test"));
+    BOOST_TEST(!agree(server_options(made().expired), {.ca_certs = made().expired.certfile}));
+
+    auto server = mutual_options(); // likewise for a server
+    server.ca_certs = made().client.certfile;
+    BOOST_TEST(agree(server, known_client_options()));
+    server.ca_certs = made().intermediate;
+    BOOST_TEST(!agree(server, known_client_options()));
+}
+
 BOOST_AUTO_TEST_CASE(T132_host_names_are_checked_unless_told_otherwise) {
     auto client = client_options();
     BOOST_TEST(agree(server_options(), client, "127.0.0.1"));
     BOOST_TEST(!agree(server_options(made().other), client));
     BOOST_TEST(verify_result(server_options(made().other)) == X509_V_ERR_HOSTNAME_MISMATCH);
+    BOOST_TEST(verify_result(server_options(made().nameless)) == X509_V_ERR_HOSTNAME_MISMATCH);
     client.check_hostname = false;
     BOOST_TEST(agree(server_options(made().other), client));
+    BOOST_TEST(agree(server_options(made().nameless), client));
     BOOST_TEST(!agree(server_options(made().foreign), client)); // the rest is checked still
+}
+
+BOOST_AUTO_TEST_CASE(check_hostname_is_a_switch_for_any_context) {
+    Contexts contexts(server_options(made().other));
+    BOOST_TEST(!contexts.pair().shake_hands());
+    check_hostname(*contexts.client, false);
+    BOOST_TEST(contexts.pair().shake_hands());
+    check_hostname(*contexts.client, true);
+    BOOST_TEST(!contexts.pair().shake_hands());
 }
 
 BOOST_AUTO_TEST_CASE(a_directory_of_authorities) {

@@ -6,9 +6,12 @@
 #include "support/host.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -219,6 +222,65 @@ BOOST_AUTO_TEST_CASE(T146_an_error_code_that_is_not_the_streams_end_is_logged) {
         });
         BOOST_TEST_REQUIRE(lines.size() == 1U);
         BOOST_TEST(lines[0].find("upstream") != std::string::npos);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T146_the_ends_of_two_at_once_are_an_end_and_their_failures_are_not) {
+    using namespace asio::experimental::awaitable_operators;
+    using Part = std::function<asio::awaitable<void>(IOStreamPtr)>;
+    Part const reads = [](IOStreamPtr stream) -> asio::awaitable<void> {
+        static_cast<void>(co_await stream->read_until("\n"));
+    };
+    Part const waits = [](IOStreamPtr) -> asio::awaitable<void> {
+        asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+        co_await timer.async_wait(asio::use_awaitable); // until the other has failed
+    };
+    Part const writes = [](IOStreamPtr stream) -> asio::awaitable<void> {
+        for (;;) { // until the stream has ended
+            co_await stream->write("tick\n");
+            co_await asio::post(stream->get_executor(), asio::use_awaitable);
+        }
+    };
+    Part const breaks = [](IOStreamPtr stream) -> asio::awaitable<void> {
+        static_cast<void>(co_await stream->read_until("\n", asio::as_tuple(asio::use_awaitable)));
+        throw std::runtime_error("it broke");
+    };
+    on_each_loop([&](Host& host) {
+        struct Case {
+            Part a, b;
+            std::string logged;
+        };
+        for (auto const& [a, b, logged] :
+             {Case{reads, waits, ""}, Case{waits, reads, ""}, Case{reads, writes, ""},
+              Case{writes, reads, ""}, Case{breaks, writes, "std::runtime_error: it broke"},
+              Case{breaks, waits, "std::runtime_error: it broke"}}) {
+            CapturedLog const log;
+            auto const running = std::make_shared<int>();
+            TCPServer server(host.loop(),
+                             [&, held = std::weak_ptr(running)](IOStreamPtr stream,
+                                                                Address) -> asio::awaitable<void> {
+                                 auto const here = held.lock();
+                                 co_await (a(stream) && b(stream));
+                             });
+            server.listen(0, "127.0.0.1");
+            host.run([&]() -> asio::awaitable<void> {
+                {
+                    Client const client(host, server.addresses()[0]);
+                    co_await host.until([&] { return running.use_count() == 2; });
+                }
+                co_await host.until(
+                    [&] { return running.use_count() == 1 && server.stats().active == 0; });
+                for (int turn = 0; turn != 3; ++turn) // what is left to say is said
+                    co_await asio::post(host.context(), asio::use_awaitable);
+            });
+            if (logged.empty())
+                BOOST_TEST(log.lines().empty());
+            for (auto const& line : log.lines())
+                BOOST_TEST(line.find("multiple_exceptions: the first is " + logged) !=
+                               std::string::npos,
+                           line);
+            BOOST_TEST(log.lines().size() == (logged.empty() ? 0u : 1u));
+        }
     });
 }
 
@@ -464,6 +526,9 @@ BOOST_AUTO_TEST_CASE(listen_says_what_failed_and_leaves_the_server_as_it_was) {
         } catch (system_error const& e) {
             BOOST_TEST(std::string(e.what()).find(std::to_string(port)) != std::string::npos);
         }
+        BOOST_CHECK_THROW(server.listen(70'000), std::invalid_argument);
+        BOOST_CHECK_THROW(server.bind(-1), std::invalid_argument);
+        BOOST_TEST(server.addresses().size() == 1U);
         check_dialogue(host, server);
     });
 }

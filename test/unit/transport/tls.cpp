@@ -394,8 +394,99 @@ BOOST_AUTO_TEST_CASE(a_record_that_was_tampered_with_ends_the_stream) {
     io.client->read_until("\n", events.on("read"));
     io.settle();
     BOOST_TEST((io.client->error().category() == asio::error::get_ssl_category()));
-    BOOST_TEST(log.count("error on read: ") == 2); // the other is the peer's, told by an alert
+    BOOST_TEST(log.count("error on read from (none): ") == 2); // the other is the peer's, told by
+                                                               // an alert
+    BOOST_TEST(log.lines().size() == 2u);
     BOOST_TEST((io.server->error().category() == asio::error::get_ssl_category()));
+}
+
+BOOST_AUTO_TEST_CASE(what_came_before_a_broken_record_is_answered) {
+    auto const upper = [](TlsStream& stream) -> asio::awaitable<void> {
+        for (;;) {
+            auto line = co_await stream.read_until("\n");
+            co_await stream.write("you said " + line);
+        }
+    };
+    for (auto const* kind : {"tampered", "garbage", "too long"})
+        for (std::size_t const split : {0u, 3u, 1000u}) // in one packet, or in two
+            BOOST_TEST_CONTEXT(kind << ", cut " << split << " bytes before the end") {
+                Cable io;
+                io.settle();
+                CapturedLog const log;
+                Events events;
+                asio::co_spawn(io.context, upper(*io.server), asio::detached);
+                io.client->read_until_close(events.on("answers"));
+                std::string data;
+                for (auto const* line : {"one\n", "two\n", "three\n"}) { // in a record each
+                    io.client->write(line);
+                    io.poll();
+                    data += std::exchange(io.client_wire->sends, {}).at(0);
+                }
+                if (kind == std::string("tampered"))
+                    data.back() = static_cast<char>(data.back() + 1);
+                else
+                    data.resize(data.size() - 6 - 22); // the last record
+                if (kind == std::string("garbage"))
+                    data += "GET / HTTP/1.1\r\n";
+                if (kind == std::string("too long"))
+                    data += "\x17\x03\x03\xff\xff" + std::string(11, 'x');
+                auto const first = data.size() - std::min(split, data.size());
+                if (first != 0)
+                    io.server_wire->arrive(data.substr(0, first));
+                if (first != data.size())
+                    io.server_wire->arrive(data.substr(first));
+                io.settle();
+                BOOST_TEST((io.server->error().category() == asio::error::get_ssl_category()));
+                BOOST_TEST(events.take() == "answers:you said one\nyou said two\n");
+                BOOST_TEST(io.client->error().message().find("alert") != std::string::npos);
+                BOOST_TEST(log.lines().size() == 2u); // one at each end
+                BOOST_TEST(log.count("Write error") == 0);
+                BOOST_TEST(log.count(io.server->error().message()) >= 1);
+            }
+}
+
+BOOST_AUTO_TEST_CASE(records_that_came_together_are_read_without_another_receive) {
+    Cable io;
+    io.settle();
+    std::string data;
+    for (auto const* line : {"one\n", "two\n", "three\n"}) {
+        io.client->write(line);
+        io.poll();
+        data += std::exchange(io.client_wire->sends, {}).at(0);
+    }
+    std::string got;
+    asio::co_spawn(
+        io.context,
+        [&]() -> asio::awaitable<void> {
+            for (int i = 0; i != 3; ++i)
+                got += co_await io.server->read_until("\n");
+        },
+        asio::detached);
+    io.settle();
+    auto const before = io.server_wire->reads;
+    io.server_wire->arrive(data);
+    io.settle();
+    BOOST_TEST(got == "one\ntwo\nthree\n");
+    BOOST_TEST(io.server_wire->reads - before == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(records_that_nobody_reads_yet_are_there_later) {
+    Cable io;
+    io.settle();
+    std::string data;
+    for (auto const* line : {"one\n", "two\n", "three\n"}) {
+        io.client->write(line);
+        io.poll();
+        data += std::exchange(io.client_wire->sends, {}).at(0);
+    }
+    io.server_wire->arrive(data);
+    io.settle();
+    Events events;
+    for (auto const* name : {"1", "2", "3"}) {
+        io.server->read_until("\n", events.on(name));
+        io.settle();
+    }
+    BOOST_TEST(events.take() == "1:one\n, 2:two\n, 3:three\n");
 }
 
 BOOST_AUTO_TEST_CASE(there_is_no_renegotiation_whatever_the_context_says) {
@@ -439,7 +530,7 @@ BOOST_AUTO_TEST_CASE(key_updates_that_nobody_takes_end_the_stream) {
     io.context.restart();
     io.context.poll();
     BOOST_TEST(events.take() == "read!" + word(asio::error::no_buffer_space));
-    BOOST_TEST(log.count("error on read: ") == 1);
+    BOOST_TEST(log.count("error on read from ") == 1);
     BOOST_TEST(log.lines().size() == 1u);
     BOOST_TEST(!io.server_wire->open);
 }

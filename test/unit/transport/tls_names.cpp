@@ -15,6 +15,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <tuple>
 
 BOOST_AUTO_TEST_SUITE(tls_names)
 
@@ -84,6 +85,27 @@ BOOST_AUTO_TEST_CASE(a_wildcard_is_for_one_level) {
     BOOST_TEST(ends.verify("a.www.example.org") == X509_V_ERR_HOSTNAME_MISMATCH);
 }
 
+BOOST_AUTO_TEST_CASE(a_common_name_is_no_name) {
+    for (auto const& [identity, name, lacks] :
+         {std::tuple(certificates().nameless, "localhost", true),
+          std::tuple(certificates().nameless, "127.0.0.1", true),
+          std::tuple(certificates().other, "localhost", false),
+          std::tuple(certificates().wildcard, "127.0.0.1", false)}) {
+        Ends ends(identity);
+        TlsPair pair(ends.server, ends.client);
+        detail::expect_server_name(pair.client.get(), name);
+        BOOST_TEST(!pair.shake_hands());
+        BOOST_TEST(detail::lacks_any_name(pair.client.get()) == lacks);
+    }
+    Ends unknown(certificates().nameless);
+    unknown.client = context(context::tls_client); // does not know who signed it: that comes first
+    unknown.client.set_verify_mode(asio::ssl::verify_peer);
+    TlsPair pair(unknown.server, unknown.client);
+    detail::expect_server_name(pair.client.get(), "localhost");
+    BOOST_TEST(!pair.shake_hands());
+    BOOST_TEST(!detail::lacks_any_name(pair.client.get()));
+}
+
 BOOST_AUTO_TEST_CASE(a_name_is_asked_for_and_an_address_is_not) {
     BOOST_TEST(asked("localhost") == "localhost");
     BOOST_TEST(asked("localhost.") == "localhost");
@@ -122,6 +144,19 @@ BOOST_DATA_TEST_CASE(what_is_no_name_is_refused,
     Ends ends;
     TlsPair pair(ends.server, ends.client);
     BOOST_CHECK_THROW(detail::expect_server_name(pair.client.get(), name), std::invalid_argument);
+    BOOST_CHECK_THROW(detail::check_server_name(name), std::invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_a_name_is_known_beforehand) {
+    for (auto const& name :
+         {std::string(255, 'a'), std::string(255, 'a') + ".", std::string("localhost"),
+          std::string("::1%lo"), std::string("127.0.0.1"), std::string()}) {
+        Ends ends;
+        TlsPair pair(ends.server, ends.client);
+        detail::check_server_name(name);
+        if (!name.empty())
+            detail::expect_server_name(pair.client.get(), name);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
