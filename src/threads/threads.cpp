@@ -20,19 +20,19 @@
 
 namespace tornado {
 
-namespace {
+namespace detail {
 
 /// Can be emptied on its loop's thread and still be posted to by the others until all have ended.
-class Context : public asio::io_context {
+class GroupContext : public asio::io_context {
 public:
-    Context() : asio::io_context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO) {}
+    GroupContext() : asio::io_context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO) {}
     using asio::execution_context::shutdown;
 };
 
 /// One wait_for_shutdown. Its handler is in the timer's operation, so that it goes when the context
 /// does.
-struct Wait {
-    explicit Wait(IOLoop& loop) : never(loop.context(), asio::steady_timer::time_point::max()) {}
+struct GroupWait {
+    explicit GroupWait(IOLoop& loop) : never(loop.context(), asio::steady_timer::time_point::max()) {}
     void end(error_code ec) {
         if (never.cancel() != 0)
             result = ec;
@@ -43,7 +43,7 @@ struct Wait {
 };
 
 /// One thread's loop. All but `loop` itself and `is_set_up` belongs to that thread.
-struct Member {
+struct GroupMember {
     /// Drops what is pending, on the member's thread; the loop takes nothing any more.
     void end() {
         loop.close();
@@ -57,17 +57,19 @@ struct Member {
             wait->end({});
     }
 
-    Context context;
+    GroupContext context;
     IOLoop loop{context, false};
     bool is_set_up = false; // may be stopped; guarded by the group's mutex
     bool has_coroutine = false;
     bool told = false;
-    std::list<std::shared_ptr<Wait>> waits;
+    std::list<std::shared_ptr<GroupWait>> waits;
 };
 
-} // namespace
+} // namespace detail
 
 struct LoopGroup::Impl {
+    using Member = detail::GroupMember;
+
     void run(unsigned threads, SetUp setup);
     void stop(std::exception_ptr failure);
     void shutdown();
