@@ -44,8 +44,6 @@ void IOLoop::set_default_executor(asio::thread_pool& pool) {
 
 detail::Function<void()> IOLoop::submit(asio::thread_pool* pool, detail::Function<void()> work,
                                         detail::Function<void(bool)> done) {
-    if (impl_->closed)
-        return [] {};
     if (!pool)
         pool = impl_->executor;
     if (!pool) {

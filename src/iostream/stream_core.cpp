@@ -16,8 +16,6 @@ namespace {
 
 // After so many steps other handlers of the loop have their turn.
 constexpr int steps_a_turn = 512;
-// For what completed writes took, after close().
-constexpr auto linger = std::chrono::seconds(30);
 
 bool is_reset(error_code ec) noexcept {
     return ec == asio::error::connection_reset || ec == asio::error::connection_aborted ||
@@ -42,6 +40,8 @@ void on_cancel(Slot slot, Cancel cancel) {
 
 } // namespace
 
+std::chrono::steady_clock::duration linger_limit = std::chrono::seconds(30);
+
 bool is_tls_failure(error_code ec) noexcept {
     return ec && ec.category() != boost::system::system_category() && ec != asio::error::eof;
 }
@@ -52,7 +52,10 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
       in_(options),
       out_(options),
       connected_(connected ? Connected::yes : Connected::no),
-      half_close_(options.half_close) {}
+      half_close_(options.half_close) {
+    if (!tie(transport_->executor()))
+        context_ended();
+}
 
 StreamCore::~StreamCore() {
     free_descriptor();
@@ -245,11 +248,24 @@ void StreamCore::ready(Direction direction, error_code ec) {
     turn();
 }
 
-void StreamCore::discard() noexcept {
+void StreamCore::context_ended() noexcept {
+    auto const self = weak_from_this().lock(); // what is dropped may be all that holds it
+    if (state_ != State::closed)
+        error_ = asio::error::operation_aborted;
     state_ = State::closed;
+    awaited_ = Direction::none;
     ended_ = true;
+    scheduled_ = false;
+    abandon();
     free_descriptor();
+    transport_->leave_context();
+    drop_operations();
+}
+
+// What was asked for before the context ended, and after.
+void StreamCore::drop_operations() noexcept {
     // Destroyed at the end of this scope, when nothing here refers to them any more.
+    auto const self = weak_from_this().lock();
     auto const owner = std::move(owner_);
     auto const callback = std::exchange(close_callback_, nullptr);
     auto const waiter = std::move(waiter_);
@@ -258,6 +274,8 @@ void StreamCore::discard() noexcept {
 }
 
 void StreamCore::post_turn() {
+    if (!tied())
+        return drop_operations();
     scheduled_ = true;
     asio::post(transport_->executor(), Wakeup(shared_from_this(), Direction::none));
 }
@@ -570,12 +588,13 @@ void StreamCore::shut(error_code cause, bool keep_completed) {
     if (!unsent() && !end_wanted_)
         free_descriptor();
     else
-        start_deadline(linger);
+        start_deadline(linger_limit);
     schedule();
 }
 
 void StreamCore::free_descriptor() noexcept {
-    freed_ = true;
+    if (std::exchange(freed_, true))
+        return;
     transport_->close();
     deadline_.reset();
     if (auto* const observer = std::exchange(observer_, nullptr))

@@ -5,6 +5,9 @@
 #include "tornado/detail/function.hpp"
 #include "tornado/netutil.hpp"
 
+#include <atomic>
+#include <chrono>
+
 namespace tornado::detail {
 
 /// What getaddrinfo answered.
@@ -22,5 +25,8 @@ Found get_addresses(std::string const& host, std::uint16_t port, int family, int
 /// here, with the reason, when there is no thread and none can be made. It must touch only what it
 /// owns: the end of main() does not wait for it.
 void run_detached(Function<void(error_code no_thread)> job);
+
+/// How long such a thread stays without a job. For tests to shorten.
+extern std::atomic<std::chrono::steady_clock::duration> thread_patience;
 
 } // namespace tornado::detail

@@ -10,6 +10,7 @@
 #include "last_error.hpp"
 #include "netutil/address.hpp"
 #include "tcpclient/connector.hpp"
+#include "tether.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -38,7 +39,9 @@ std::string host_and_port(std::string const& host, std::uint16_t port) {
 } // namespace
 
 struct TCPClient::Shared {
-    asio::any_io_executor executor;
+    explicit Shared(asio::any_io_executor on) : executor(std::move(on)) {}
+
+    detail::TetheredExecutor executor;
     std::unique_ptr<Resolver> own_resolver;
     Resolver* resolver;
     std::map<std::uint64_t, Connecting*> pending; // in the order of their beginning
@@ -62,8 +65,8 @@ public:
           port_(port),
           options_(std::move(options)),
           handler_(std::move(handler)),
-          deadline_(client_->executor),
-          head_start_(client_->executor) {
+          deadline_(client_->executor.get()),
+          head_start_(client_->executor.get()) {
         client_->pending.emplace(id_, this);
     }
     ~Connecting() { client_->pending.erase(id_); }
@@ -72,6 +75,8 @@ public:
     void end(error_code ec, IOStreamPtr stream = nullptr);
 
 private:
+    using Timer = detail::Tethered<asio::steady_timer>;
+
     void resolve();
     void try_addresses(std::vector<Address> addresses);
     void try_next();
@@ -81,7 +86,7 @@ private:
     void fail(error_code cause) { fail(cause, cause.message()); }
     void fail(error_code cause, std::string const& why);
     void close_attempts();
-    void start_timer(asio::steady_timer& timer, ConnectOptions::clock::duration delay,
+    void start_timer(Timer& timer, ConnectOptions::clock::duration delay,
                      void (Connecting::*expired)());
     void deadline_expired() { fail(asio::error::timed_out); }
     void head_start_expired();
@@ -92,8 +97,8 @@ private:
     std::uint16_t port_;
     ConnectOptions options_;
     detail::ConnectCompletion handler_; // until the end
-    asio::steady_timer deadline_;       // both timers end with this object
-    asio::steady_timer head_start_;
+    Timer deadline_;                    // both timers end with this object
+    Timer head_start_;
     asio::cancellation_signal cancel_; // of the look-up or the handshake
     std::optional<Address> source_;
     std::vector<Address> addresses_;
@@ -129,16 +134,16 @@ void TCPClient::Connecting::resolve() {
     client_->resolver->resolve(
         host_, port_, options_.family,
         asio::bind_cancellation_slot(
-            cancel_.slot(),
-            asio::bind_executor(client_->executor, [self = shared_from_this()](
-                                                       error_code ec, std::vector<Address> found) {
-                if (!self->handler_)
-                    return;
-                if (ec)
-                    self->fail(ec);
-                else
-                    self->try_addresses(std::move(found));
-            })));
+            cancel_.slot(), asio::bind_executor(client_->executor.get(),
+                                                [self = shared_from_this()](
+                                                    error_code ec, std::vector<Address> found) {
+                                                    if (!self->handler_)
+                                                        return;
+                                                    if (ec)
+                                                        self->fail(ec);
+                                                    else
+                                                        self->try_addresses(std::move(found));
+                                                })));
 }
 
 void TCPClient::Connecting::try_addresses(std::vector<Address> addresses) {
@@ -183,8 +188,8 @@ void TCPClient::Connecting::attempt(std::size_t index) {
             return fail(ec);
         }
     }
-    auto const stream =
-        std::make_shared<IOStream>(std::move(socket).into_socket(client_->executor), options_);
+    auto const stream = std::make_shared<IOStream>(
+        std::move(socket).into_socket(client_->executor.get()), options_);
     attempts_.emplace(index, stream);
     stream->connect(
         address, [self = shared_from_this(), index](error_code ec, IOStreamPtr const& connected) {
@@ -243,7 +248,7 @@ void TCPClient::Connecting::end(error_code ec, IOStreamPtr stream) {
     client_->pending.erase(id_);
     if (connector_)
         connector_->end();
-    handler_.post(client_->executor, ec, std::move(stream));
+    handler_.post(client_->executor.get(), ec, std::move(stream));
     cancel_.emit(asio::cancellation_type::terminal);
     close_attempts();
 }
@@ -253,11 +258,10 @@ void TCPClient::Connecting::close_attempts() {
         stream->close(asio::error::operation_aborted);
 }
 
-void TCPClient::Connecting::start_timer(asio::steady_timer& timer,
-                                        ConnectOptions::clock::duration delay,
+void TCPClient::Connecting::start_timer(Timer& timer, ConnectOptions::clock::duration delay,
                                         void (Connecting::*expired)()) {
-    timer.expires_at(detail::add_clamped(ConnectOptions::clock::now(), delay));
-    timer.async_wait([weak = weak_from_this(), expired](error_code ec) {
+    timer->expires_at(detail::add_clamped(ConnectOptions::clock::now(), delay));
+    timer->async_wait([weak = weak_from_this(), expired](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
             (*self.*expired)();
     });
@@ -270,21 +274,22 @@ TCPClient::TCPClient(Resolver* resolver) : TCPClient(IOLoop::current(), resolver
 TCPClient::TCPClient(IOLoop& loop, Resolver* resolver) : TCPClient(loop.get_executor(), resolver) {}
 
 TCPClient::TCPClient(asio::any_io_executor executor, Resolver* resolver)
-    : shared_(std::make_shared<Shared>()) {
-    shared_->executor = std::move(executor);
+    : shared_(std::make_shared<Shared>(std::move(executor))) {
     if (!resolver)
-        shared_->own_resolver = std::make_unique<Resolver>(shared_->executor);
+        shared_->own_resolver = std::make_unique<Resolver>(get_executor());
     shared_->resolver = resolver ? resolver : shared_->own_resolver.get();
 }
 
 TCPClient::~TCPClient() = default;
 
 TCPClient::executor_type const& TCPClient::get_executor() const noexcept {
-    return shared_->executor;
+    return shared_->executor.get();
 }
 
 void TCPClient::start_connect(std::string host, std::uint16_t port, ConnectOptions options,
                               detail::ConnectCompletion&& handler) {
+    if (shared_->executor.ended())
+        return;
     std::make_shared<Connecting>(shared_, std::move(host), port, std::move(options),
                                  std::move(handler))
         ->start();

@@ -10,42 +10,42 @@
 namespace tornado::detail {
 
 SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {
-    if (socket_.is_open())
-        socket_.non_blocking(true);
+    if (socket_->is_open())
+        socket_->non_blocking(true);
 }
 
 std::size_t SocketTransport::read_some(std::span<asio::mutable_buffer const> buffers,
                                        error_code& ec) {
     // A single buffer lets Asio call recv, which is cheaper than recvmsg.
     if (buffers.size() == 1 || buffers[1].size() == 0)
-        return socket_.read_some(buffers[0], ec);
-    return socket_.read_some(buffers, ec);
+        return socket_->read_some(buffers[0], ec);
+    return socket_->read_some(buffers, ec);
 }
 
 std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buffers,
                                         error_code& ec) {
     if (buffers.size() == 1)
-        return socket_.write_some(buffers[0], ec);
-    return socket_.write_some(buffers, ec);
+        return socket_->write_some(buffers[0], ec);
+    return socket_->write_some(buffers, ec);
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
-    socket_.async_wait(direction == Direction::read ? Socket::wait_read : Socket::wait_write,
-                       Wakeup(std::move(waiter), direction));
+    socket_->async_wait(direction == Direction::read ? Socket::wait_read : Socket::wait_write,
+                        Wakeup(std::move(waiter), direction));
 }
 
 // Asio's own synchronous connect waits for the end, so the call is made here.
 Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
-    if (!socket_.is_open()) {
+    if (!socket_->is_open()) {
         // Asio's open() leaves it to be inherited.
         auto const protocol = peer.protocol();
         auto const descriptor = ::socket(protocol.family(), protocol.type() | SOCK_CLOEXEC, 0);
         if (descriptor < 0)
             ec = last_error();
         else
-            socket_.assign(protocol, descriptor, ec);
+            socket_->assign(protocol, descriptor, ec);
         if (!ec)
-            socket_.non_blocking(true, ec);
+            socket_->non_blocking(true, ec);
         if (ec)
             return Direction::none;
     }
@@ -68,21 +68,21 @@ Direction SocketTransport::establish(error_code& ec) {
         return Direction::none;
     // A hang-up of the time before connect() can end the first wait too early.
     error_code unconnected;
-    socket_.remote_endpoint(unconnected);
+    socket_->remote_endpoint(unconnected);
     return unconnected == asio::error::not_connected ? Direction::write : Direction::none;
 }
 
 void SocketTransport::shutdown_write(error_code& ec) {
-    socket_.shutdown(Socket::shutdown_send, ec);
+    socket_->shutdown(Socket::shutdown_send, ec);
 }
 
 void SocketTransport::close() noexcept {
     error_code ignored; // the descriptor is freed in any case: close(2)
-    socket_.close(ignored);
+    socket_->close(ignored);
 }
 
 int SocketTransport::release(error_code& ec) {
-    return socket_.release(ec);
+    return socket_->release(ec);
 }
 
 } // namespace tornado::detail

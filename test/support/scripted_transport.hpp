@@ -27,7 +27,6 @@ public:
     explicit Wire(asio::any_io_executor executor) : executor_(std::move(executor)) {}
     Wire(Wire const&) = delete;
     Wire& operator=(Wire const&) = delete;
-    ~Wire() { drop_waits(); }
 
     // The script.
     std::size_t read_limit = none;  ///< bytes that one attempt receives at most
@@ -37,6 +36,7 @@ public:
     std::size_t fail_at = none;     ///< from this call on (0 is the first) each fails
     error_code failure = asio::error::connection_reset;
     error_code write_failure;   ///< each attempt to send fails
+    bool must_linger = false;   ///< a close waits for the peer's end
     bool connects_later = true; ///< connect() gives in_progress
     error_code connect_result;
 
@@ -74,14 +74,14 @@ public:
         wake(detail::Direction::write);
     }
     bool waits(detail::Direction direction) { return slot(direction).has_value(); }
-    /// What the destruction of a context does to the waits that are pending.
-    void drop_waits() {
-        auto const read = std::exchange(read_wait_, std::nullopt);
-        auto const write = std::exchange(write_wait_, std::nullopt);
-    }
 
 private:
     friend class ScriptedTransport;
+
+    void drop_waits() noexcept {
+        auto const read = std::exchange(read_wait_, std::nullopt);
+        auto const write = std::exchange(write_wait_, std::nullopt);
+    }
 
     bool fails(error_code& ec) {
         bool const failed = calls++ >= fail_at;
@@ -198,6 +198,8 @@ public:
             wire_->ended = true;
     }
 
+    bool must_linger() noexcept override { return wire_->must_linger; }
+
     void close() noexcept override {
         wire_->open = false;
         wire_->wake(detail::Direction::read, asio::error::operation_aborted);
@@ -207,6 +209,11 @@ public:
     int release(error_code&) override {
         close();
         return -1;
+    }
+
+    void leave_context() noexcept override {
+        wire_->executor_ = detail::ended_executor();
+        wire_->drop_waits();
     }
 
 private:
