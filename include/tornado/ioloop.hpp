@@ -78,10 +78,11 @@ public:
     /// unless `make_current` is false (T031, T032).
     explicit IOLoop(bool make_current = true);
 
-    /// A loop on the application's io_context, which must outlive it and be run by one thread at a
-    /// time. The application may run it itself instead of calling start(): the loop then is work
-    /// only as long as a callback is queued, a timeout pends, or a descriptor or signal has a
-    /// handler. Throws std::logic_error if the io_context already has a loop (T030).
+    /// A loop on the application's io_context, which is to be run by one thread at a time. The
+    /// application may run it itself instead of calling start(): the loop then is work only as long
+    /// as a callback is queued, a timeout pends, or a descriptor or signal has a handler. The end
+    /// of the io_context close()s the loop, whose context() and get_executor() lead nowhere then.
+    /// Throws std::logic_error if the io_context already has a loop (T030).
     explicit IOLoop(asio::io_context& context, bool make_current = true);
 
     IOLoop(IOLoop const&) = delete;
@@ -93,6 +94,11 @@ public:
 
     /// This thread's loop. If there is none it is created, and lives until the thread ends. While a
     /// loop runs it is current on its thread (T041).
+    ///
+    /// On the main thread one that was created so lives as long as the process, so that static
+    /// objects may use it and be destroyed in any order: their sockets are closed, no callback runs
+    /// any more, and what was pending when main() returned is not destroyed. A program that wants
+    /// that destroyed, coroutines and all, makes an IOLoop in main().
     static IOLoop& current();
     /// This thread's loop, or null.
     static IOLoop* current_if_any() noexcept;
@@ -275,6 +281,7 @@ private:
 
     IOLoop(std::shared_ptr<asio::io_context> context, bool make_current);
 
+    bool closed() const noexcept;
     static clock::time_point after(clock::duration delay);
     void post(detail::Callback callback);
     void post_from_signal(detail::SignalCallback const& callback) noexcept;
@@ -339,6 +346,8 @@ struct InitiateInExecutor {
     template <class Handler, class F>
     void operator()(Handler&& handler, asio::thread_pool* pool, F&& f) const {
         using R = std::invoke_result_t<std::decay_t<F>&>;
+        if (loop->closed())
+            return;
         auto result = std::make_shared<ExecutorResult<R>>(
             std::make_exception_ptr(system_error(asio::error::operation_aborted)));
         auto slot = asio::get_associated_cancellation_slot(handler);

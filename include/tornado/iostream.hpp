@@ -121,7 +121,9 @@ private:
 /// a byte is lost.
 ///
 /// A stream belongs to one thread at a time, the one that runs its executor. It may be destroyed at
-/// any moment there; when the last reference goes and nothing is in flight, it closes.
+/// any moment there; when the last reference goes and nothing is in flight, it closes. When its
+/// context ends first, it is closed with `operation_aborted`, and all handlers, those that it is
+/// given later too, are destroyed uncalled; get_executor() then runs nothing.
 class TORNADO_ASIO_EXPORT BaseIOStream : public std::enable_shared_from_this<BaseIOStream> {
 public:
     using executor_type = asio::any_io_executor;

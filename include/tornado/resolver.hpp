@@ -27,14 +27,19 @@ namespace tornado {
 
 class IOLoop;
 
+namespace detail {
+class TetheredExecutor;
+}
+
 /// Finds the addresses that a host name stands for. This one asks getaddrinfo(3), on a few threads
 /// of the process that nobody waits for: a name server that does not answer holds up neither the
 /// loop, nor the end of its context or of the process. Ten names are looked up at a time, further
 /// ones queue. An IP literal is answered without a thread.
 ///
 /// Derive from it and override look_up for other sources of names: OverrideResolver, a DNS library,
-/// a test's script. A resolver belongs to its executor's thread and must not outlive the context; a
-/// look-up that has been started does not need the resolver any more.
+/// a test's script. A resolver belongs to its executor's thread; a look-up that has been started
+/// does not need the resolver any more. After the end of its context one is closed: a resolve()
+/// destroys its handler uncalled.
 ///
 /// tornado.netutil.Resolver, T177, T178, T180.
 class TORNADO_ASIO_EXPORT Resolver {
@@ -48,13 +53,13 @@ public:
     Resolver();
     explicit Resolver(IOLoop& loop);
     /// For plain Asio; completions run on `executor`.
-    explicit Resolver(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+    explicit Resolver(asio::any_io_executor executor);
 
     Resolver(Resolver const&) = delete;
     Resolver& operator=(Resolver const&) = delete;
     virtual ~Resolver();
 
-    executor_type const& get_executor() const noexcept { return executor_; }
+    executor_type const& get_executor() const noexcept;
 
     /// Completion: `void(error_code, std::vector<Address>)`, the addresses of `host` with `port`,
     /// in the order in which they should be tried, each once; at least one, unless there is an
@@ -80,7 +85,7 @@ public:
                                                                           {std::forward<
                                                                                decltype(handler)>(
                                                                                handler),
-                                                                           self.executor_});
+                                                                           self.get_executor()});
                                                                   }},
                                                token, std::move(host), std::uint16_t{port}, family);
     }
@@ -115,7 +120,7 @@ private:
     void start(std::string const& host, std::uint16_t port, int family,
                detail::Completion<std::vector<Address>>&& handler);
 
-    asio::any_io_executor executor_;
+    std::unique_ptr<detail::TetheredExecutor> executor_;
 };
 
 class TORNADO_ASIO_EXPORT Resolver::Completion {

@@ -54,9 +54,9 @@ struct ConnectOptions : StreamOptions {
 /// at once when any has failed. The first connection that stands is kept, every other attempt is
 /// closed (T166 to T174; Tornado tries the addresses of a family one after the other).
 ///
-/// A client belongs to its executor's thread and must not outlive the context. It may be destroyed
-/// at any moment there: what it has begun goes on, as everywhere here; close() or a cancellation
-/// ends it.
+/// A client belongs to its executor's thread. It may be destroyed at any moment there: what it has
+/// begun goes on, as everywhere here; close() or a cancellation ends it. After the end of its
+/// context a client is closed: a connect() destroys its handler uncalled.
 class TORNADO_ASIO_EXPORT TCPClient {
 public:
     using executor_type = asio::any_io_executor;

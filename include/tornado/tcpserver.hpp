@@ -72,9 +72,10 @@ struct TCPServerStats {
 /// exception is a normal end. Any other exception, the end of some other stream included, is logged
 /// with its type and text and closes that connection; the server goes on (T146, T148).
 ///
-/// A server belongs to its loop's thread, must not outlive the loop, and may be destroyed at any
-/// moment there: it stops listening, and live connections go on. A handler that is a member of what
-/// was destroyed with it must not use `this` then.
+/// A server belongs to its loop's thread, and may be destroyed at any moment there: it stops
+/// listening, and live connections go on. A handler that is a member of what was destroyed with it
+/// must not use `this` then. The end of its loop stops a server, too; what it is to listen on later
+/// is closed.
 class TORNADO_ASIO_EXPORT TCPServer {
 public:
     using executor_type = asio::any_io_executor;

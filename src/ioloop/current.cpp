@@ -18,6 +18,8 @@ thread_local detail::CurrentWhileRunning* innermost = nullptr;
 std::mutex main_mutex;
 IOLoop* main_loop = nullptr;
 
+using Loops = std::vector<std::unique_ptr<IOLoop>>;
+
 bool on_main_thread() noexcept {
     return ::gettid() == ::getpid();
 }
@@ -35,15 +37,31 @@ void set_current(IOLoop* loop) noexcept {
 IOLoop& IOLoop::current() {
     if (current_loop)
         return *current_loop;
-    if (on_main_thread()) {
+    auto const make_in = [](Loops& made) -> IOLoop& {
+        std::erase_if(
+            made, [](auto const& loop) { return loop->impl_->closed && !loop->impl_->running; });
+        return *made.emplace_back(std::make_unique<IOLoop>());
+    };
+    if (!on_main_thread()) {
+        thread_local Loops made;
+        return make_in(made);
+    }
+    {
         std::lock_guard const lock(main_mutex);
         if ((current_loop = main_loop))
             return *current_loop;
     }
-    thread_local std::vector<std::unique_ptr<IOLoop>> made;
-    std::erase_if(made,
-                  [](auto const& loop) { return loop->impl_->closed && !loop->impl_->running; });
-    return *made.emplace_back(std::make_unique<IOLoop>());
+    // Never destroyed, because static objects use them to the very end. Only functions that run in
+    // their default executors are waited for, before the first static object goes.
+    static auto& made = *new Loops;
+    struct AtEndOfMain {
+        ~AtEndOfMain() {
+            for (auto const& loop : made)
+                loop->impl_->own_executor.reset();
+        }
+    };
+    thread_local AtEndOfMain const at_end;
+    return make_in(made);
 }
 
 IOLoop* IOLoop::current_if_any() noexcept {
@@ -55,7 +73,7 @@ IOLoop& IOLoop::instance() {
         return current();
     std::lock_guard const lock(main_mutex);
     if (!main_loop) {
-        static IOLoop loop(false);
+        static auto& loop = *new IOLoop(false);
         main_loop = &loop;
     }
     return *main_loop;

@@ -82,7 +82,7 @@ private:
         spare_; // the memory of an iteration's callbacks, for the next one's
 };
 
-/// Maps an io_context to its loop.
+/// Maps an io_context to its loop, and closes the loop when the io_context ends before it.
 class LoopService : public asio::execution_context::service {
 public:
     using key_type = LoopService;
@@ -90,7 +90,10 @@ public:
 
     explicit LoopService(asio::execution_context& context)
         : asio::execution_context::service(context) {}
-    void shutdown() override {}
+    void shutdown() override {
+        if (auto* const left = loop.load())
+            left->close();
+    }
 
     std::atomic<IOLoop*> loop = nullptr;
 };

@@ -82,6 +82,10 @@ void IOLoop::close(bool all_fds) {
     impl_->close(all_fds);
 }
 
+bool IOLoop::closed() const noexcept {
+    return impl_->closed;
+}
+
 void IOLoop::post(detail::Callback callback) {
     impl_->post(std::move(callback));
 }

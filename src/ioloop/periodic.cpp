@@ -66,7 +66,7 @@ PeriodicCallback::~PeriodicCallback() {
 }
 
 void PeriodicCallback::start() {
-    if (impl_->timeouts)
+    if (is_running())
         return;
     auto const& loop = IOLoop::current().impl_;
     impl_->runner = loop->runner;
@@ -81,7 +81,7 @@ void PeriodicCallback::stop() {
 }
 
 bool PeriodicCallback::is_running() const noexcept {
-    return impl_->timeouts != nullptr;
+    return impl_->timeouts && !impl_->timeouts->closed();
 }
 
 } // namespace tornado

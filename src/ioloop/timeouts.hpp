@@ -26,6 +26,7 @@ public:
     void remove(Key const& key);
     /// Drops all; what is added later is dropped too.
     void close();
+    bool closed() const noexcept { return !timer_; }
 
 private:
     void arm();

@@ -21,8 +21,6 @@ constexpr std::size_t bytes_in_company = 16 * 1024;
 
 // How many turns the streams of this thread have had.
 constinit thread_local std::uint32_t turns = 0;
-// For what completed writes took, after close().
-constexpr auto linger = std::chrono::seconds(30);
 
 bool is_reset(error_code ec) noexcept {
     return ec == asio::error::connection_reset || ec == asio::error::connection_aborted ||
@@ -59,6 +57,8 @@ void on_cancel(Slot slot, Cancel cancel) {
 
 } // namespace
 
+std::chrono::steady_clock::duration linger_limit = std::chrono::seconds(30);
+
 bool is_tls_failure(error_code ec) noexcept {
     return ec && ec.category() != boost::system::system_category() && ec != asio::error::eof;
 }
@@ -70,7 +70,10 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
       out_(options),
       manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
-      half_close_(options.half_close) {}
+      half_close_(options.half_close) {
+    if (!tie(transport_->executor()))
+        context_ended();
+}
 
 StreamCore::~StreamCore() {
     free_descriptor();
@@ -268,11 +271,24 @@ void StreamCore::ready(Direction direction, error_code ec) {
     turn();
 }
 
-void StreamCore::discard() noexcept {
+void StreamCore::context_ended() noexcept {
+    auto const self = weak_from_this().lock(); // what is dropped may be all that holds it
+    if (state_ != State::closed && !error_)
+        error_ = asio::error::operation_aborted;
     state_ = State::closed;
+    awaited_ = Direction::none;
     ended_ = true;
+    scheduled_ = false;
+    abandon();
     free_descriptor();
+    transport_->leave_context();
+    drop_operations();
+}
+
+// What was asked for before the context ended, and after.
+void StreamCore::drop_operations() noexcept {
     // Destroyed at the end of this scope, when nothing here refers to them any more.
+    auto const self = weak_from_this().lock();
     auto const owner = std::move(owner_);
     auto const callback = std::exchange(close_callback_, nullptr);
     auto const waiter = std::move(waiter_);
@@ -281,6 +297,8 @@ void StreamCore::discard() noexcept {
 }
 
 void StreamCore::post_turn() {
+    if (!tied())
+        return drop_operations();
     scheduled_ = true;
     asio::post(transport_->executor(), Wakeup(shared_from_this(), Direction::none));
 }
@@ -576,7 +594,7 @@ void StreamCore::arm() {
     if (output)
         wait_for(Direction::write, waiting_write_);
     if (output && ended_ && !half_close_ && !deadline_)
-        start_deadline(linger); // longer while the answer moves: see expire()
+        start_deadline(linger_limit); // longer while the answer moves: see expire()
     bool const input = pending    ? awaited_ == Direction::read
                        : closed() ? end_wanted_ && end_sent_
                                   : !ended_ && wants_input();
@@ -665,12 +683,13 @@ void StreamCore::shut(error_code cause, bool keep_completed) {
     if (!unsent() && !end_wanted_)
         free_descriptor();
     else
-        start_deadline(linger);
+        start_deadline(linger_limit);
     schedule();
 }
 
 void StreamCore::free_descriptor() noexcept {
-    freed_ = true;
+    if (std::exchange(freed_, true))
+        return;
     transport_->close();
     deadline_.reset();
     if (auto* const observer = std::exchange(observer_, nullptr))
@@ -687,7 +706,7 @@ void StreamCore::start_deadline(clock::duration delay) {
 
 void StreamCore::expire() {
     if (state_ == State::open && ended_ && unsent() && deadline_->moved != moved())
-        return start_deadline(linger);
+        return start_deadline(linger_limit);
     shut(asio::error::timed_out, false);
     abandon();
     free_descriptor();

@@ -20,6 +20,9 @@ class StreamCore;
 /// has written a line, rather than the system's word or an end.
 bool is_tls_failure(error_code ec) noexcept;
 
+/// How long what completed writes took may still be sent after close(). For tests to shorten.
+extern std::chrono::steady_clock::duration linger_limit;
+
 /// Told once, when a stream's descriptor is free again.
 class StreamObserver {
 public:
@@ -150,7 +153,8 @@ private:
     enum class Connected : unsigned char { no, pending, yes };
 
     void ready(Direction direction, error_code ec) override;
-    void discard() noexcept override;
+    void context_ended() noexcept override;
+    void drop_operations() noexcept;
 
     /// The public stream lives while operations are in flight.
     void hold() noexcept {

@@ -47,12 +47,14 @@ char const* remedy(error_code reason) noexcept {
 
 } // namespace
 
-AcceptLoop::AcceptLoop(asio::any_io_executor executor, ListenSocket socket, AcceptHandler handler)
+AcceptLoop::AcceptLoop(asio::any_io_executor const& executor, ListenSocket socket,
+                       AcceptHandler handler)
     : local_(socket.local_address()),
       handler_(std::move(handler)),
       timer_(executor),
       descriptor_(executor, socket.native_handle()) {
-    socket.release();
+    if (descriptor_)
+        socket.release();
 }
 
 void AcceptLoop::start() {
@@ -62,8 +64,9 @@ void AcceptLoop::start() {
 
 void AcceptLoop::stop() {
     error_code ignored;
-    descriptor_.close(ignored);
-    timer_.cancel();
+    if (descriptor_)
+        descriptor_->close(ignored);
+    retry_now();
 }
 
 ListenSocket AcceptLoop::release() {
@@ -78,27 +81,28 @@ void AcceptLoop::resume() {
 }
 
 void AcceptLoop::retry_now() {
-    timer_.cancel();
+    if (timer_)
+        timer_->cancel();
 }
 
 void AcceptLoop::wait() {
     busy_ = accepting();
     if (!busy_)
         return;
-    descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [self = shared_from_this()](error_code ec) {
-                               if (ec && self->accepting())
-                                   self->back_off(ec);
-                               else
-                                   self->accept_batch();
-                           });
+    descriptor_->async_wait(asio::posix::stream_descriptor::wait_read,
+                            [self = shared_from_this()](error_code ec) {
+                                if (ec && self->accepting())
+                                    self->back_off(ec);
+                                else
+                                    self->accept_batch();
+                            });
 }
 
 void AcceptLoop::accept_batch() {
     for (int count = 0; count < max_batch && accepting(); ++count) {
         asio::generic::stream_protocol::endpoint peer;
         auto size = static_cast<socklen_t>(peer.capacity());
-        int const fd = ::accept4(descriptor_.native_handle(), peer.data(), &size,
+        int const fd = ::accept4(descriptor_->native_handle(), peer.data(), &size,
                                  SOCK_CLOEXEC | SOCK_NONBLOCK);
         int const error = errno;
         if (fd >= 0) {
@@ -130,8 +134,8 @@ void AcceptLoop::back_off(error_code reason) {
         log(Logger::general, LogLevel::error,
             "Cannot accept on " + local_.to_string() + ", connections wait: " + reason.message() +
                 remedy(reason));
-    timer_.expires_after(delay_);
-    timer_.async_wait([self = shared_from_this()](error_code) { self->accept_batch(); });
+    timer_->expires_after(delay_);
+    timer_->async_wait([self = shared_from_this()](error_code) { self->accept_batch(); });
 }
 
 } // namespace tornado::detail

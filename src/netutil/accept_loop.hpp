@@ -4,6 +4,8 @@
 
 #include "tornado/netutil.hpp"
 
+#include "tether.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -27,13 +29,13 @@ namespace tornado::detail {
 ///     run out back-off
 ///
 /// Made by make_shared: what it waits for keeps it alive and is work on the executor's context, so
-/// its owner ends it with stop() and may let go of it at any time. Everything on the executor's
-/// thread.
+/// its owner ends it with stop() and may let go of it at any time. The end of the context is a
+/// stop(), too. Everything on the executor's thread.
 class AcceptLoop : public std::enable_shared_from_this<AcceptLoop> {
 public:
     static constexpr int max_batch = 128;
 
-    AcceptLoop(asio::any_io_executor executor, ListenSocket socket, AcceptHandler handler);
+    AcceptLoop(asio::any_io_executor const& executor, ListenSocket socket, AcceptHandler handler);
 
     void start();
     /// Closes the listening socket. Legal in the handler, and twice.
@@ -53,15 +55,15 @@ public:
     std::uint64_t errors() const noexcept { return errors_; }
 
 private:
-    bool accepting() const noexcept { return descriptor_.is_open() && !paused_; }
+    bool accepting() const noexcept { return descriptor_ && descriptor_->is_open() && !paused_; }
     void wait();
     void accept_batch();
     void back_off(error_code reason);
 
     Address local_;
     AcceptHandler handler_;
-    asio::steady_timer timer_;
-    asio::posix::stream_descriptor descriptor_;
+    Tethered<asio::steady_timer> timer_;
+    Tethered<asio::posix::stream_descriptor> descriptor_;
     std::chrono::milliseconds delay_{0};
     std::uint64_t errors_ = 0;
     bool paused_ = false;

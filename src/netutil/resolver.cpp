@@ -6,6 +6,7 @@
 
 #include "last_error.hpp"
 #include "netutil/address.hpp"
+#include "tether.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -71,7 +72,6 @@ public:
 
 private:
     static constexpr std::size_t most = 10;
-    static constexpr auto patience = std::chrono::seconds(5);
 
     explicit Threads(Threads const* parents) : parents_(parents) {}
     void add_thread();
@@ -133,7 +133,8 @@ void Threads::serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
         ++idle_;
-        bool const filled = filled_.wait_for(lock, patience, [this] { return !jobs_.empty(); });
+        bool const filled =
+            filled_.wait_for(lock, thread_patience.load(), [this] { return !jobs_.empty(); });
         --idle_;
         if (!filled)
             break;
@@ -171,6 +172,8 @@ Found get_addresses(std::string const& host, std::uint16_t port, int family, int
     }
     return found;
 }
+
+std::atomic<std::chrono::steady_clock::duration> thread_patience{std::chrono::seconds(5)};
 
 void run_detached(Function<void(error_code)> job) {
     Threads::of_this_process().run(std::move(job));
@@ -334,11 +337,20 @@ Resolver::Resolver() : Resolver(IOLoop::current()) {}
 
 Resolver::Resolver(IOLoop& loop) : Resolver(loop.get_executor()) {}
 
+Resolver::Resolver(asio::any_io_executor executor)
+    : executor_(std::make_unique<detail::TetheredExecutor>(std::move(executor))) {}
+
 Resolver::~Resolver() = default;
+
+Resolver::executor_type const& Resolver::get_executor() const noexcept {
+    return executor_->get();
+}
 
 void Resolver::start(std::string const& host, std::uint16_t port, int family,
                      detail::Completion<std::vector<Address>>&& handler) {
-    auto const request = std::make_shared<Request>(executor_);
+    if (executor_->ended())
+        return;
+    auto const request = std::make_shared<Request>(get_executor());
     request->start(std::move(handler));
     error_code failure = asio::error::operation_aborted;
     try {

@@ -5,6 +5,8 @@
 #include "tornado/detail/function.hpp"
 #include "tornado/netutil.hpp"
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 
 namespace tornado::detail {
@@ -27,5 +29,7 @@ void run_detached(Function<void(error_code no_thread)> job);
 
 /// How many such threads there are now.
 std::size_t detached_threads();
+/// How long such a thread stays without a job. For tests to shorten.
+extern std::atomic<std::chrono::steady_clock::duration> thread_patience;
 
 } // namespace tornado::detail

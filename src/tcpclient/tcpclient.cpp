@@ -10,6 +10,7 @@
 #include "last_error.hpp"
 #include "netutil/address.hpp"
 #include "tcpclient/connector.hpp"
+#include "tether.hpp"
 #include "transport/tls_names.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -40,7 +41,9 @@ std::string host_and_port(std::string const& host, std::uint16_t port) {
 } // namespace
 
 struct TCPClient::Shared {
-    asio::any_io_executor executor;
+    explicit Shared(asio::any_io_executor on) : executor(std::move(on)) {}
+
+    detail::TetheredExecutor executor;
     std::unique_ptr<Resolver> own_resolver;
     Resolver* resolver;
     std::map<std::uint64_t, Connecting*> pending; // in the order of their beginning
@@ -64,8 +67,8 @@ public:
           port_(port),
           options_(std::move(options)),
           handler_(std::move(handler)),
-          deadline_(client_->executor),
-          delay_(client_->executor) {
+          deadline_(client_->executor.get()),
+          delay_(client_->executor.get()) {
         client_->pending.emplace(id_, this);
     }
     ~Connecting() { client_->pending.erase(id_); }
@@ -74,6 +77,8 @@ public:
     void end(error_code ec, IOStreamPtr stream = nullptr);
 
 private:
+    using Timer = detail::Tethered<asio::steady_timer>;
+
     void resolve();
     void try_addresses(std::vector<Address> addresses);
     void try_next();
@@ -82,7 +87,7 @@ private:
     void secure(IOStream& stream, Address const& address);
     void fail(error_code cause);
     void close_attempts();
-    void start_timer(asio::steady_timer& timer, ConnectOptions::clock::duration delay,
+    void start_timer(Timer& timer, ConnectOptions::clock::duration delay,
                      void (Connecting::*expired)());
     void deadline_expired() { fail(asio::error::timed_out); }
     void delay_expired();
@@ -93,8 +98,8 @@ private:
     std::uint16_t port_;
     ConnectOptions options_;
     detail::ConnectCompletion handler_; // until the end
-    asio::steady_timer deadline_;       // both timers end with this object
-    asio::steady_timer delay_;
+    Timer deadline_;                    // both timers end with this object
+    Timer delay_;
     asio::cancellation_signal cancel_; // of the look-up or the handshake
     std::optional<Address> source_;
     std::vector<Address> addresses_;
@@ -126,16 +131,16 @@ void TCPClient::Connecting::resolve() {
     client_->resolver->resolve(
         host_, port_, options_.family,
         asio::bind_cancellation_slot(
-            cancel_.slot(),
-            asio::bind_executor(client_->executor, [self = shared_from_this()](
-                                                       error_code ec, std::vector<Address> found) {
-                if (!self->handler_)
-                    return;
-                if (ec)
-                    self->fail(ec);
-                else
-                    self->try_addresses(std::move(found));
-            })));
+            cancel_.slot(), asio::bind_executor(client_->executor.get(),
+                                                [self = shared_from_this()](
+                                                    error_code ec, std::vector<Address> found) {
+                                                    if (!self->handler_)
+                                                        return;
+                                                    if (ec)
+                                                        self->fail(ec);
+                                                    else
+                                                        self->try_addresses(std::move(found));
+                                                })));
 }
 
 void TCPClient::Connecting::try_addresses(std::vector<Address> addresses) {
@@ -182,8 +187,8 @@ void TCPClient::Connecting::attempt(std::size_t index) {
         }
     }
     try {
-        auto const stream =
-            std::make_shared<IOStream>(std::move(socket).into_socket(client_->executor), options_);
+        auto const stream = std::make_shared<IOStream>(
+            std::move(socket).into_socket(client_->executor.get()), options_);
         stream->connect(address, [self = shared_from_this(), index](error_code ec,
                                                                     IOStreamPtr const& connected) {
             self->attempted(index, ec, connected);
@@ -242,7 +247,7 @@ void TCPClient::Connecting::end(error_code ec, IOStreamPtr stream) {
     client_->pending.erase(id_);
     if (connector_)
         connector_->end();
-    handler_.post(client_->executor, ec, std::move(stream));
+    handler_.post(client_->executor.get(), ec, std::move(stream));
     cancel_.emit(asio::cancellation_type::terminal);
     close_attempts();
 }
@@ -252,14 +257,13 @@ void TCPClient::Connecting::close_attempts() {
         stream->close(asio::error::operation_aborted);
 }
 
-void TCPClient::Connecting::start_timer(asio::steady_timer& timer,
-                                        ConnectOptions::clock::duration delay,
+void TCPClient::Connecting::start_timer(Timer& timer, ConnectOptions::clock::duration delay,
                                         void (Connecting::*expired)()) {
-    timer.expires_at(detail::add_clamped(ConnectOptions::clock::now(), delay));
+    timer->expires_at(detail::add_clamped(ConnectOptions::clock::now(), delay));
     // One that is set anew may have expired already, with its handler in the queue.
-    timer.async_wait([weak = weak_from_this(), &timer, expired](error_code ec) {
+    timer->async_wait([weak = weak_from_this(), &timer, expired](error_code ec) {
         if (auto const self = weak.lock();
-            self && !ec && timer.expiry() <= ConnectOptions::clock::now())
+            self && !ec && timer && timer->expiry() <= ConnectOptions::clock::now())
             (*self.*expired)();
     });
 }
@@ -271,17 +275,16 @@ TCPClient::TCPClient(Resolver* resolver) : TCPClient(IOLoop::current(), resolver
 TCPClient::TCPClient(IOLoop& loop, Resolver* resolver) : TCPClient(loop.get_executor(), resolver) {}
 
 TCPClient::TCPClient(asio::any_io_executor executor, Resolver* resolver)
-    : shared_(std::make_shared<Shared>()) {
-    shared_->executor = std::move(executor);
+    : shared_(std::make_shared<Shared>(std::move(executor))) {
     if (!resolver)
-        shared_->own_resolver = std::make_unique<Resolver>(shared_->executor);
+        shared_->own_resolver = std::make_unique<Resolver>(get_executor());
     shared_->resolver = resolver ? resolver : shared_->own_resolver.get();
 }
 
 TCPClient::~TCPClient() = default;
 
 TCPClient::executor_type const& TCPClient::get_executor() const noexcept {
-    return shared_->executor;
+    return shared_->executor.get();
 }
 
 void TCPClient::check_connect(std::string const& host, ConnectOptions const& options) {
@@ -295,6 +298,8 @@ void TCPClient::check_connect(std::string const& host, ConnectOptions const& opt
 
 void TCPClient::start_connect(std::string host, std::uint16_t port, ConnectOptions options,
                               detail::ConnectCompletion&& handler) {
+    if (shared_->executor.ended())
+        return;
     std::make_shared<Connecting>(shared_, std::move(host), port, std::move(options),
                                  std::move(handler))
         ->start();

@@ -8,6 +8,7 @@
 #include "iostream/stream_core.hpp"
 #include "netutil/accept_loop.hpp"
 #include "tcpserver/shared_acceptor.hpp"
+#include "tether.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
@@ -76,9 +77,9 @@ public:
         : executor_(std::move(executor)),
           handler_(std::move(handler)),
           options_(std::move(options)),
-          sweep_(executor_) {}
+          sweep_(executor_.get()) {}
 
-    asio::any_io_executor const& executor() const noexcept { return executor_; }
+    asio::any_io_executor const& executor() const noexcept { return executor_.get(); }
     void add(ListenSocket socket);
     void add(SharedAcceptor::Impl& acceptor);
     void stop();
@@ -96,11 +97,12 @@ private:
         void end(error_code result) {
             if (!std::exchange(ended_, true)) {
                 result_ = result;
-                deadline_.cancel();
+                if (deadline_)
+                    deadline_->cancel();
             }
         }
 
-        asio::steady_timer deadline_;
+        detail::Tethered<asio::steady_timer> deadline_;
         error_code result_;
         bool ended_ = false; // before the deadline
     };
@@ -113,7 +115,7 @@ private:
     void sweep();
     std::size_t close_all();
 
-    asio::any_io_executor executor_;
+    detail::TetheredExecutor executor_;
     StreamHandler handler_;
     TCPServerOptions options_;
     std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
@@ -121,7 +123,7 @@ private:
     boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
     std::shared_ptr<Shared> self_;                    // while there are some
     std::list<std::shared_ptr<Ending>> endings_;
-    asio::steady_timer sweep_;
+    detail::Tethered<asio::steady_timer> sweep_;
     TCPServerStats ended_; // what listeners and connections that are gone have counted
 };
 
@@ -133,15 +135,19 @@ AcceptHandler TCPServer::Shared::accept_handler() {
 }
 
 void TCPServer::Shared::add(ListenSocket socket) {
+    if (executor_.ended())
+        return;
     auto listener =
-        std::make_shared<detail::AcceptLoop>(executor_, std::move(socket), accept_handler());
+        std::make_shared<detail::AcceptLoop>(executor(), std::move(socket), accept_handler());
     listeners_.push_back(listener);
     listener->start();
     update_accepting();
 }
 
 void TCPServer::Shared::add(SharedAcceptor::Impl& acceptor) {
-    auto& loop = *IOLoop::of(asio::query(executor_, asio::execution::context));
+    if (executor_.ended())
+        return;
+    auto& loop = *IOLoop::of(asio::query(executor(), asio::execution::context));
     seats_.push_back(acceptor.sit(loop, options_.max_connections, accept_handler()));
     update_accepting();
 }
@@ -157,8 +163,8 @@ void TCPServer::Shared::stop() {
 
 IOStreamPtr TCPServer::Shared::make_stream(AcceptedSocket connection) {
     if (!options_.ssl)
-        return std::make_shared<IOStream>(executor_, std::move(connection), options_);
-    return std::make_shared<SSLIOStream>(executor_, std::move(connection), options_.ssl, options_,
+        return std::make_shared<IOStream>(executor(), std::move(connection), options_);
+    return std::make_shared<SSLIOStream>(executor(), std::move(connection), options_.ssl, options_,
                                          options_.handshake_timeout);
 }
 
@@ -188,7 +194,7 @@ void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address add
     try {
         auto task = handler_(stream, std::move(address));
         if (task.valid())
-            asio::co_spawn(executor_, std::move(task),
+            asio::co_spawn(executor(), std::move(task),
                            [self = shared_from_this(), stream, core](std::exception_ptr failure) {
                                if (failure)
                                    end_failed(failure, *core);
@@ -207,7 +213,8 @@ void TCPServer::Shared::descriptor_freed(detail::StreamCore& core) noexcept {
     std::shared_ptr<Shared> last;
     if (open_.empty()) {
         last = std::move(self_);
-        sweep_.cancel();
+        if (sweep_)
+            sweep_->cancel();
         for (auto const& ending : endings_)
             ending->end({});
     }
@@ -237,8 +244,8 @@ void TCPServer::Shared::sweep() {
     for (auto& core : open_)
         if (core.count_silence() > sweeps)
             idle.push_back(core.shared_from_this());
-    sweep_.expires_at(now + options_.idle_timeout / sweeps);
-    sweep_.async_wait([weak = weak_from_this()](error_code ec) {
+    sweep_->expires_at(now + options_.idle_timeout / sweeps);
+    sweep_->async_wait([weak = weak_from_this()](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
             self->sweep();
     });
@@ -257,17 +264,17 @@ std::size_t TCPServer::Shared::close_all() {
 
 void TCPServer::Shared::wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler) {
     if (open_.empty())
-        return handler.post(executor_, {}, 0);
-    auto const ending = std::make_shared<Ending>(executor_);
+        return handler.post(executor(), {}, 0);
+    auto const ending = std::make_shared<Ending>(executor());
     if (auto slot = handler.slot(); slot.is_connected())
         slot.assign([weak = std::weak_ptr(ending)](asio::cancellation_type) {
             if (auto const cancelled = weak.lock())
                 cancelled->end(asio::error::operation_aborted);
         });
     auto const now = clock::now();
-    ending->deadline_.expires_at(
+    ending->deadline_->expires_at(
         deadline < clock::time_point::max() - now ? now + deadline : clock::time_point::max());
-    ending->deadline_.async_wait(
+    ending->deadline_->async_wait(
         [self = shared_from_this(), ending, handler = std::move(handler)](error_code) mutable {
             self->endings_.remove(ending);
             handler(ending->result_, ending->ended_ ? 0 : self->close_all());
@@ -276,6 +283,8 @@ void TCPServer::Shared::wait_for_end(clock::duration deadline, detail::SizeCompl
 }
 
 void TCPServer::Shared::addresses(std::vector<Address>& list) const {
+    if (executor_.ended())
+        return;
     for (auto const& listener : listeners_)
         list.push_back(listener->local_address());
     for (auto const& seat : seats_)

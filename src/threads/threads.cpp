@@ -32,7 +32,8 @@ public:
 /// One wait_for_shutdown. Its handler is in the timer's operation, so that it goes when the context
 /// does.
 struct GroupWait {
-    explicit GroupWait(IOLoop& loop) : never(loop.context(), asio::steady_timer::time_point::max()) {}
+    explicit GroupWait(IOLoop& loop)
+        : never(loop.context(), asio::steady_timer::time_point::max()) {}
     void end(error_code ec) {
         if (never.cancel() != 0)
             result = ec;
@@ -139,7 +140,7 @@ void LoopGroup::Impl::run_from(unsigned number) noexcept {
         next.join();
 }
 
-Member& LoopGroup::Impl::add_member() {
+LoopGroup::Impl::Member& LoopGroup::Impl::add_member() {
     std::list<Member> made(1);
     std::lock_guard const lock(mutex_);
     members_.splice(members_.end(), made);
@@ -201,7 +202,7 @@ void LoopGroup::Impl::shutdown() {
             tell(member);
 }
 
-Member* LoopGroup::Impl::find(IOLoop const& loop) {
+LoopGroup::Impl::Member* LoopGroup::Impl::find(IOLoop const& loop) {
     std::lock_guard const lock(mutex_);
     auto const found = std::ranges::find(members_, &loop, [](Member& m) { return &m.loop; });
     return found == members_.end() ? nullptr : &*found;
@@ -238,7 +239,7 @@ void LoopGroup::start_wait(IOLoop& loop, detail::Completion<>&& handler) {
     auto& member = *impl_->find(loop);
     if (member.told)
         return handler.post(loop.get_executor(), {});
-    auto const wait = std::make_shared<Wait>(loop);
+    auto const wait = std::make_shared<detail::GroupWait>(loop);
     if (auto slot = handler.slot(); slot.is_connected())
         slot.assign([weak = std::weak_ptr(wait)](asio::cancellation_type) {
             if (auto const alive = weak.lock())

@@ -150,6 +150,11 @@ void PipeTransport::close() noexcept {
     file_.close();
 }
 
+void PipeTransport::leave_context() noexcept {
+    stop_waiting();
+    executor_ = ended_executor();
+}
+
 int PipeTransport::release(error_code& ec) {
     stop_waiting();
     int const fd = file_.release();

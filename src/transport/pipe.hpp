@@ -34,6 +34,7 @@ public:
     void shutdown_write(error_code& ec) override;
     void close() noexcept override;
     int release(error_code& ec) override;
+    void leave_context() noexcept override;
 
 private:
     void stop_waiting() noexcept;

@@ -11,30 +11,30 @@
 namespace tornado::detail {
 
 SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {
-    if (socket_.is_open())
-        socket_.non_blocking(true);
+    if (socket_->is_open())
+        socket_->non_blocking(true);
 }
 
 std::size_t SocketTransport::read_some(std::span<asio::mutable_buffer const> buffers,
                                        error_code& ec) {
     // A single buffer lets Asio call recv, which is cheaper than recvmsg.
     if (buffers.size() == 1 || buffers[1].size() == 0)
-        return socket_.read_some(buffers[0], ec);
-    return socket_.read_some(buffers, ec);
+        return socket_->read_some(buffers[0], ec);
+    return socket_->read_some(buffers, ec);
 }
 
 std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buffers,
                                         error_code& ec) {
     if (buffers.size() == 1)
-        return socket_.write_some(buffers[0], ec);
-    return socket_.write_some(buffers, ec);
+        return socket_->write_some(buffers[0], ec);
+    return socket_->write_some(buffers, ec);
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
     auto const what = direction == Direction::read    ? Socket::wait_read
                       : direction == Direction::write ? Socket::wait_write
                                                       : Socket::wait_error;
-    socket_.async_wait(what, Wakeup(std::move(waiter), direction));
+    socket_->async_wait(what, Wakeup(std::move(waiter), direction));
 }
 
 error_code SocketTransport::lost() noexcept {
@@ -56,16 +56,16 @@ error_code SocketTransport::pending_error() noexcept {
 
 // Asio's own synchronous connect waits for the end, so the call is made here.
 Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
-    if (!socket_.is_open()) {
+    if (!socket_->is_open()) {
         // Asio's open() leaves it to be inherited.
         auto const protocol = peer.protocol();
         auto const descriptor = ::socket(protocol.family(), protocol.type() | SOCK_CLOEXEC, 0);
         if (descriptor < 0)
             ec = last_error();
         else
-            socket_.assign(protocol, descriptor, ec);
+            socket_->assign(protocol, descriptor, ec);
         if (!ec)
-            socket_.non_blocking(true, ec);
+            socket_->non_blocking(true, ec);
         if (ec)
             return Direction::none;
     }
@@ -84,27 +84,27 @@ Direction SocketTransport::establish(error_code& ec) {
         return Direction::none;
     // A hang-up of the time before connect() can end the first wait too early.
     error_code unconnected;
-    auto const peer = socket_.remote_endpoint(unconnected);
+    auto const peer = socket_->remote_endpoint(unconnected);
     if (unconnected == asio::error::not_connected)
         return Direction::write;
     // Nobody listens, and this end has got the very port by chance: TCP then connects it to itself.
     error_code ignored;
-    if (peer == socket_.local_endpoint(ignored))
+    if (peer == socket_->local_endpoint(ignored))
         ec = asio::error::connection_refused;
     return Direction::none;
 }
 
 void SocketTransport::shutdown_write(error_code& ec) {
-    socket_.shutdown(Socket::shutdown_send, ec);
+    socket_->shutdown(Socket::shutdown_send, ec);
 }
 
 void SocketTransport::close() noexcept {
     error_code ignored; // the descriptor is freed in any case: close(2)
-    socket_.close(ignored);
+    socket_->close(ignored);
 }
 
 int SocketTransport::release(error_code& ec) {
-    return socket_.release(ec);
+    return socket_->release(ec);
 }
 
 } // namespace tornado::detail

@@ -6,6 +6,8 @@
 
 #include <boost/asio/basic_stream_socket.hpp>
 
+#include <optional>
+
 namespace tornado::detail {
 
 class SocketTransport final : public Transport {
@@ -15,8 +17,10 @@ public:
     /// Sets an open socket non-blocking. Throws system_error when the descriptor is no socket.
     explicit SocketTransport(Socket socket);
 
-    asio::any_io_executor const& executor() noexcept override { return socket_.get_executor(); }
-    int native_handle() noexcept override { return socket_.native_handle(); }
+    asio::any_io_executor const& executor() noexcept override {
+        return socket_ ? socket_->get_executor() : ended_executor();
+    }
+    int native_handle() noexcept override { return socket_ ? socket_->native_handle() : -1; }
     std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) override;
     std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) override;
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
@@ -26,11 +30,12 @@ public:
     void shutdown_write(error_code& ec) override;
     void close() noexcept override;
     int release(error_code& ec) override;
+    void leave_context() noexcept override { socket_.reset(); }
 
 private:
     error_code pending_error() noexcept;
 
-    Socket socket_;
+    std::optional<Socket> socket_; // until its context ends
 };
 
 } // namespace tornado::detail

@@ -51,6 +51,7 @@ public:
     bool must_linger() noexcept override;
     void close() noexcept override;
     int release(error_code& ec) override;
+    void leave_context() noexcept override { lower_->leave_context(); }
 
 private:
     class Bio;

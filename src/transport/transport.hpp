@@ -5,6 +5,8 @@
 
 #include "tornado/error.hpp"
 
+#include "tether.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -19,34 +21,24 @@ namespace tornado::detail {
 /// of both directions or an error.
 enum class Direction : unsigned char { none, read, write, hang_up };
 
-/// Who waits for a transport. Shared, because a wait keeps its waiter alive.
-class Waiter {
+/// Who waits for a transport. Shared, because a wait keeps its waiter alive. A Tether, because a
+/// wait whose context ends first is never told.
+class Waiter : public Tether {
 public:
     /// The wait has ended: the direction is worth an attempt, or `ec` says why it never will be.
     virtual void ready(Direction direction, error_code ec) = 0;
-    /// The executor's context was shut down with the wait pending: let go of everything, run
-    /// nothing.
-    virtual void discard() noexcept = 0;
 
 protected:
     ~Waiter() = default;
 };
 
-/// The handler of a wait: calls ready() when invoked, discard() when destroyed without.
+/// The handler of a wait.
 class Wakeup {
 public:
     Wakeup(std::shared_ptr<Waiter> waiter, Direction direction) noexcept
         : waiter_(std::move(waiter)), direction_(direction) {}
-    Wakeup(Wakeup&&) noexcept = default;
-    ~Wakeup() {
-        if (waiter_)
-            waiter_->discard();
-    }
 
-    void operator()(error_code ec = {}) {
-        auto const waiter = std::exchange(waiter_, nullptr);
-        waiter->ready(direction_, ec);
-    }
+    void operator()(error_code ec = {}) { waiter_->ready(direction_, ec); }
 
 private:
     std::shared_ptr<Waiter> waiter_;
@@ -113,6 +105,9 @@ public:
     virtual void close() noexcept = 0;
     /// Ends pending waits likewise, and gives the open descriptor away.
     virtual int release(error_code& ec) = 0;
+    /// The executor's context ends: destroys what is on it. After that only executor(), which is
+    /// ended_executor() then, and native_handle() are called.
+    virtual void leave_context() noexcept = 0;
 };
 
 } // namespace tornado::detail

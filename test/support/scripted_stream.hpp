@@ -26,8 +26,6 @@ struct Scripted : Io {
 
     explicit Scripted(StreamOptions const& options = {}, bool connected = true)
         : stream(std::make_shared<ScriptedStream>(wire, options, connected)) {}
-    // As a context would, if the waits were its own.
-    ~Scripted() { wire->drop_waits(); }
 };
 
 } // namespace tornado::test

@@ -28,7 +28,6 @@ public:
     explicit Wire(asio::any_io_executor executor) : executor_(std::move(executor)) {}
     Wire(Wire const&) = delete;
     Wire& operator=(Wire const&) = delete;
-    ~Wire() { drop_waits(); }
 
     // The script.
     std::size_t read_limit = none;  ///< bytes that one attempt receives at most
@@ -38,6 +37,7 @@ public:
     std::size_t fail_at = none;     ///< from this call on (0 is the first) each fails
     error_code failure = asio::error::connection_reset;
     error_code write_failure;   ///< each attempt to send fails
+    bool must_linger = false;   ///< a close waits for the peer's end
     bool connects_later = true; ///< connect() gives in_progress
     error_code connect_result;
 
@@ -84,11 +84,14 @@ public:
         wake(detail::Direction::write);
     }
     bool waits(detail::Direction direction) { return slot(direction).has_value(); }
-    /// What the destruction of a context does to the waits that are pending.
-    void drop_waits() { auto const waits = std::move(waits_); }
 
 private:
     friend class ScriptedTransport;
+
+    void drop_waits() noexcept {
+        auto const waits = std::move(waits_);
+        waits_.clear();
+    }
 
     bool fails(error_code& ec) {
         bool const failed = calls++ >= fail_at;
@@ -221,6 +224,8 @@ public:
             wire_->ended = true;
     }
 
+    bool must_linger() noexcept override { return wire_->must_linger; }
+
     void close() noexcept override {
         wire_->open = false;
         for (auto const direction :
@@ -231,6 +236,11 @@ public:
     int release(error_code&) override {
         close();
         return -1;
+    }
+
+    void leave_context() noexcept override {
+        wire_->executor_ = detail::ended_executor();
+        wire_->drop_waits();
     }
 
 private:

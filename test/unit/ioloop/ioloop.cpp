@@ -11,15 +11,20 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <csignal>
+#include <exception>
+#include <future>
 #include <latch>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 using namespace tornado;
@@ -503,6 +508,74 @@ BOOST_AUTO_TEST_CASE(a_loop_with_everything_pending_is_destroyed) {
             co_await wait_for(1h);
         });
         run_once(loop);
+    }
+    BOOST_TEST(token.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_loop_whose_context_has_ended_is_closed) {
+    auto context = std::make_unique<asio::io_context>();
+    IOLoop loop(*context);
+    asio::thread_pool pool(1);
+    int pipe[2];
+    BOOST_TEST_REQUIRE(::pipe(pipe) == 0);
+    auto const token = std::make_shared<int>();
+    auto const callback = [token] { BOOST_ERROR("called after the end of the context"); };
+    auto const on_event = [callback](int, unsigned) { callback(); };
+    auto const on_signal = [callback](int) { callback(); };
+    auto const on_result = [callback](std::exception_ptr, int) { callback(); };
+
+    auto const timeout = loop.call_later(1h, callback);
+    loop.add_callback(callback);
+    loop.add_handler(pipe[0], on_event, IOLoop::READ);
+    loop.add_signal_handler(SIGUSR1, on_signal);
+    std::promise<void> finish;
+    loop.run_in_executor(
+        &pool, [&] { return finish.get_future().wait(), 1; }, on_result);
+    BOOST_TEST(IOLoop::current_if_any() == &loop);
+    context.reset();
+    finish.set_value();
+    BOOST_TEST(token.use_count() == 5); // the callables above
+    BOOST_TEST(IOLoop::current_if_any() == nullptr);
+
+    loop.remove_timeout(timeout);
+    loop.remove_timeout(loop.call_later(1h, callback));
+    loop.add_callback(callback);
+    loop.add_callback_from_signal([] {});
+    loop.remove_handler(pipe[0]);
+    loop.add_handler(pipe[0], on_event, IOLoop::READ);
+    loop.update_handler(pipe[0], IOLoop::WRITE);
+    loop.add_signal_handler(SIGUSR1, on_signal);
+    loop.remove_signal_handler(SIGUSR1);
+    loop.run_in_executor(
+        &pool, [] { return 1; }, on_result);
+    loop.set_blocking_log_threshold(1s);
+    loop.set_exception_handler([token](std::exception_ptr) {});
+    loop.set_exception_handler({});
+    BOOST_CHECK_THROW(loop.start(), std::logic_error);
+    BOOST_CHECK_THROW(loop.run_sync([] {}), std::logic_error);
+    loop.stop();
+    loop.close();
+    pool.join();
+    BOOST_TEST(token.use_count() == 5);
+    ::close(pipe[0]);
+    ::close(pipe[1]);
+}
+
+BOOST_AUTO_TEST_CASE(callbacks_of_other_threads_race_with_the_end_of_the_context) {
+    auto const token = std::make_shared<int>();
+    for (int round = 0; round < 100; ++round) {
+        auto context = std::make_unique<asio::io_context>();
+        IOLoop loop(*context);
+        std::latch begun(2);
+        std::thread other([&] {
+            begun.arrive_and_wait();
+            for (int n = 0; n < 10; ++n)
+                loop.add_callback([token] {});
+            loop.stop();
+        });
+        begun.arrive_and_wait();
+        context.reset();
+        other.join();
     }
     BOOST_TEST(token.use_count() == 1);
 }

@@ -189,12 +189,26 @@ BOOST_AUTO_TEST_CASE(it_may_be_destroyed_in_its_callback) {
 }
 
 BOOST_AUTO_TEST_CASE(it_may_outlive_its_loop) {
-    PeriodicCallback periodic([] {}, 1ms);
+    int calls = 0;
+    PeriodicCallback stopped([&calls] { ++calls; }, 1ms);
+    PeriodicCallback started_again([&calls] { ++calls; }, 1ms);
+    PeriodicCallback destroyed([&calls] { ++calls; }, 1ms);
     {
-        IOLoop const loop;
-        periodic.start();
+        asio::io_context context;
+        IOLoop loop(context);
+        for (auto* const each : {&stopped, &started_again, &destroyed})
+            each->start();
+        BOOST_TEST(stopped.is_running());
     }
-    periodic.stop();
+    BOOST_TEST(!stopped.is_running());
+    stopped.stop();
+
+    IOLoop loop;
+    started_again.start();
+    BOOST_TEST(started_again.is_running());
+    loop.call_later(5ms, [&loop] { loop.stop(); });
+    run_bounded(loop);
+    BOOST_TEST(calls > 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -61,8 +61,6 @@ struct Connecting : Io {
         std::make_unique<ScriptedTransport>(wire), StreamOptions(), false);
     Events events;
 
-    ~Connecting() { wire->drop_waits(); }
-
     void connect() {
         core->connect({});
         core->wait_established(
@@ -1252,6 +1250,69 @@ BOOST_AUTO_TEST_CASE(a_stream_that_never_connects_goes_with_its_last_reference) 
     io.run();
     BOOST_TEST(alive.expired());
     BOOST_TEST(events.take() == "write!closed, read!closed");
+}
+
+// A peer that takes nothing more, and one that does not end its side.
+BOOST_AUTO_TEST_CASE(after_the_linger_a_closed_stream_gives_up) {
+    struct ShortLinger {
+        ShortLinger() { detail::linger_limit = std::chrono::milliseconds(1); }
+        ~ShortLinger() { detail::linger_limit = former; }
+        decltype(detail::linger_limit) const former = detail::linger_limit;
+    } const shortened;
+    BOOST_TEST((shortened.former == std::chrono::seconds(30)));
+    for (bool const sends : {true, false})
+        for (bool const held : {true, false}) {
+            Scripted io;
+            Events events;
+            std::weak_ptr<ScriptedStream> const alive = io.stream;
+            io.wire->must_linger = !sends;
+            io.wire->room = sends ? 0 : Wire::none;
+            io.stream->write("taken", events.on("write"));
+            io.stream->set_close_callback(events.at("close"));
+            io.poll();
+            io.stream->close(asio::error::no_data);
+            auto const stream = held ? io.stream : nullptr;
+            io.stream.reset();
+            io.poll();
+            BOOST_TEST(io.wire->open);
+            BOOST_TEST(events.take() == "write, close");
+            io.run(); // the deadline is all that is left
+            BOOST_TEST(!io.wire->open);
+            BOOST_TEST(alive.expired() == !held);
+            if (held) {
+                BOOST_TEST(!stream->writing());
+                BOOST_TEST((stream->error() == asio::error::no_data));
+            }
+            BOOST_TEST(events.take() == "");
+        }
+}
+
+// Of each kind of end that is nobody's fault the log has no line; of any other it has one.
+BOOST_AUTO_TEST_CASE(a_peer_that_is_gone_is_not_worth_a_line) {
+    for (error_code const code :
+         {error_code(asio::error::connection_reset), error_code(asio::error::connection_aborted),
+          error_code(asio::error::broken_pipe), error_code(asio::error::timed_out),
+          error_code(asio::error::host_unreachable), error_code(asio::error::network_down)})
+        for (bool const sends : {false, true}) {
+            bool const worth_a_line =
+                code == asio::error::host_unreachable || code == asio::error::network_down;
+            CapturedLog const log;
+            Scripted io;
+            Events events;
+            if (sends) {
+                io.wire->write_failure = code;
+                io.stream->write("x", events.on("write"));
+            } else {
+                io.stream->read_bytes(1, events.on("read"));
+                io.wire->end(code);
+            }
+            io.run();
+            events.take();
+            BOOST_TEST((io.stream->error() == code));
+            BOOST_TEST(log.lines().size() == (worth_a_line ? 1U : 0U), code.message());
+            BOOST_TEST(log.count(sends ? "Write error on stream" : "error on read") ==
+                       (worth_a_line ? 1 : 0));
+        }
 }
 
 BOOST_AUTO_TEST_CASE(a_context_destroyed_with_operations_in_flight_calls_no_one) {

@@ -418,6 +418,39 @@ BOOST_AUTO_TEST_CASE(a_context_that_goes_takes_the_loop_with_it) {
     BOOST_TEST(loop.expired());
 }
 
+BOOST_AUTO_TEST_CASE(one_that_outlives_its_context_is_stopped) {
+    for (bool const in_back_off : {false, true}) {
+        auto context = std::make_unique<asio::io_context>();
+        auto const loop = std::make_shared<AcceptLoop>(
+            context->get_executor(), std::move(bind_sockets(0, "127.0.0.1").at(0)),
+            [](AcceptedSocket, Address) {});
+        loop->start();
+        Descriptor client(-1);
+        if (in_back_off) {
+            client = connect_to(loop->local_address());
+            scripted_errors = {EMFILE};
+            context->run_one_for(bound);
+        }
+        context.reset();
+        BOOST_TEST(loop.use_count() == 1);
+        BOOST_CHECK_THROW(connect_to(loop->local_address()), system_error);
+        loop->start();
+        loop->pause();
+        loop->resume();
+        loop->retry_now();
+        loop->stop();
+        BOOST_TEST(loop->errors() == (in_back_off ? 1U : 0U));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_on_a_context_that_has_ended_closes_its_socket) {
+    auto socket = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto const loop = std::make_shared<AcceptLoop>(detail::ended_executor(), std::move(socket),
+                                                   [](AcceptedSocket, Address) {});
+    loop->start();
+    BOOST_CHECK_THROW(connect_to(loop->local_address()), system_error);
+}
+
 BOOST_AUTO_TEST_CASE(pause_leaves_connections_waiting_until_resume) {
     Fixture f;
     f.connect(5);
@@ -542,14 +575,16 @@ BOOST_AUTO_TEST_CASE(the_handler_stays_when_the_remover_is_dropped) {
 BOOST_AUTO_TEST_CASE(the_remover_may_outlive_the_loop) {
     std::function<void()> remove;
     Address address;
+    auto const held = std::make_shared<int>();
     {
         asio::io_context context;
         IOLoop loop(context, false);
         auto socket = std::move(bind_sockets(0, "127.0.0.1").at(0));
         address = socket.local_address();
-        remove = add_accept_handler(loop, std::move(socket), [](AcceptedSocket, Address) {});
+        remove = add_accept_handler(loop, std::move(socket), [held](AcceptedSocket, Address) {});
     }
     BOOST_CHECK_THROW(connect_to(address), system_error);
+    BOOST_TEST(held.use_count() == 1);
     BOOST_CHECK_NO_THROW(remove());
 }
 

@@ -10,6 +10,7 @@
 #include "support/io.hpp"
 #include "support/no_threads.hpp"
 #include "support/scripted_resolver.hpp"
+#include "support/uncalled.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -25,11 +26,13 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <filesystem>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <netdb.h>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -44,6 +47,61 @@
 using namespace tornado;
 using namespace tornado::test;
 using std::string_literals::operator""s;
+
+namespace {
+
+/// What the test's getaddrinfo says of a name.
+struct Told {
+    int status = 0;
+    int error = 0; // errno
+    std::vector<std::string> ips{};
+};
+using Names = std::function<Told(std::string const& host, int family)>;
+
+std::mutex names_mutex;
+Names names; // empty for the system's own; asked by threads of the process
+
+/// Takes getaddrinfo for the length of a scope.
+class ScriptedNames {
+public:
+    explicit ScriptedNames(Names script) { set(std::move(script)); }
+    ScriptedNames(ScriptedNames const&) = delete;
+    ScriptedNames& operator=(ScriptedNames const&) = delete;
+    ~ScriptedNames() { set({}); }
+
+private:
+    static void set(Names script) {
+        std::lock_guard const lock(names_mutex);
+        names.swap(script);
+    }
+};
+
+} // namespace
+
+// The test's getaddrinfo stands before the C library's, to say of names what the script does.
+extern "C" int getaddrinfo(char const* host, char const* service, addrinfo const* hints,
+                           addrinfo** list) {
+    static auto* const own =
+        reinterpret_cast<decltype(&::getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+    std::unique_lock lock(names_mutex);
+    auto const script = names;
+    lock.unlock();
+    if (!script || !host || (hints->ai_flags & AI_NUMERICHOST) != 0)
+        return own(host, service, hints, list);
+    auto const told = script(host, hints->ai_family);
+    *list = nullptr;
+    auto** end = list;
+    for (auto const& ip : told.ips) {
+        auto of_ip = *hints;
+        of_ip.ai_flags = AI_NUMERICHOST;
+        of_ip.ai_family = AF_UNSPEC;
+        if (own(ip.c_str(), service, &of_ip, end) != 0)
+            std::abort();
+        end = &(*end)->ai_next; // freeaddrinfo frees a list node by node
+    }
+    errno = told.error;
+    return told.status;
+}
 
 namespace {
 
@@ -123,21 +181,14 @@ private:
 };
 
 /// getaddrinfo hangs, until the gate is opened.
-struct HangingResolver : Resolver {
-    using Resolver::Resolver;
-    ~HangingResolver() override { gate.open(); }
-    Gate gate;
+struct HangingNames {
+    ~HangingNames() { gate.open(); }
 
-protected:
-    void look_up(std::string, std::uint16_t port, int, Completion completion) override {
-        tornado::detail::run_detached([passage = gate.passage(), port,
-                                       completion = std::move(completion)](error_code) mutable {
-            if (!completion.wanted())
-                return;
-            passage();
-            completion({}, {Address("127.0.0.1", port)});
-        });
-    }
+    Gate gate;
+    ScriptedNames script{[passage = gate.passage()](std::string const&, int) {
+        passage();
+        return Told{.ips = {"127.0.0.1"}};
+    }};
 };
 
 /// Runs `body` in a child process; its exit code, or -1 when it had to be killed after ten seconds.
@@ -200,6 +251,60 @@ BOOST_AUTO_TEST_CASE(T178_a_bad_host_is_an_error_from_every_resolver) {
             BOOST_CHECK_THROW(static_cast<void>(co_await system.resolve("", 80)), system_error);
         });
     });
+}
+
+BOOST_AUTO_TEST_CASE(T178_each_failure_of_getaddrinfo_has_its_code) {
+    struct {
+        int status;
+        int error;
+        error_code expected;
+    } const all[] = {
+        {EAI_NONAME, 0, asio::error::host_not_found},
+        {EAI_NODATA, 0, asio::error::host_not_found},
+        {EAI_ADDRFAMILY, 0, asio::error::host_not_found},
+        {EAI_FAIL, 0, asio::error::host_not_found},
+        {EAI_SERVICE, 0, asio::error::host_not_found},
+        {EAI_SOCKTYPE, 0, asio::error::host_not_found},
+        {EAI_BADFLAGS, 0, asio::error::host_not_found},
+        {EAI_AGAIN, EMFILE, asio::error::host_not_found_try_again},
+        {EAI_FAMILY, 0, asio::error::address_family_not_supported},
+        {EAI_MEMORY, EAGAIN, asio::error::no_memory},
+        {EAI_SYSTEM, EMFILE, {EMFILE, boost::system::system_category()}},
+        {EAI_SYSTEM, ENETDOWN, {ENETDOWN, boost::system::system_category()}},
+        {EAI_SYSTEM, 0, asio::error::host_not_found},
+        {0, 0, asio::error::host_not_found}, // and no address
+    };
+    Io io;
+    Resolver resolver(io.executor());
+    for (auto const& [status, error, expected] : all) {
+        ScriptedNames const script(
+            [&](std::string const&, int) { return Told{.status = status, .error = error}; });
+        io.run_test([&]() -> asio::awaitable<void> {
+            auto const [ec, addresses] =
+                co_await resolver.resolve("x", 80, asio::as_tuple(asio::use_awaitable));
+            BOOST_TEST((ec == expected), status << " is " << ec.message());
+            BOOST_TEST(addresses.empty());
+        });
+    }
+}
+
+BOOST_AUTO_TEST_CASE(T177_the_answer_of_getaddrinfo_keeps_its_order_and_has_each_address_once) {
+    Io io;
+    Resolver resolver(io.executor());
+    std::thread::id asked_on;
+    std::string asked;
+    ScriptedNames const script([&](std::string const& host, int family) {
+        asked_on = std::this_thread::get_id();
+        asked += host + ' ' + std::to_string(family) + ' ';
+        return Told{.ips = {"10.0.0.2", "::1", "10.0.0.1", "10.0.0.2", "::1"}};
+    });
+    io.run_test([&]() -> asio::awaitable<void> {
+        BOOST_TEST(co_await ask(resolver, "x", 80) == "10.0.0.2:80 [::1]:80 10.0.0.1:80");
+        static_cast<void>(co_await ask(resolver, "y.", 1, AF_INET6));
+        BOOST_TEST(co_await ask(resolver, "10.0.0.9", 1) == "10.0.0.9:1"); // is not asked for
+    });
+    BOOST_TEST(asked == "x " + std::to_string(AF_UNSPEC) + " y. " + std::to_string(AF_INET6) + ' ');
+    BOOST_TEST((asked_on != std::this_thread::get_id()));
 }
 
 BOOST_AUTO_TEST_CASE(an_ip_literal_needs_no_thread) {
@@ -469,12 +574,13 @@ BOOST_AUTO_TEST_CASE(a_look_up_is_work_and_each_kind_of_cancellation_ends_it_at_
     using asio::cancellation_type;
     for (auto const type :
          {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+        HangingNames slow;
         Io io;
-        HangingResolver resolver(io.executor());
+        Resolver resolver(io.executor());
         Events events;
         asio::cancellation_signal signal;
         resolver.resolve("x", 80, asio::bind_cancellation_slot(signal.slot(), on(events, "x")));
-        BOOST_TEST(resolver.gate.wait_for(1));
+        BOOST_TEST(slow.gate.wait_for(1));
         io.poll();
         BOOST_TEST(!io.context.stopped()); // it is work
         signal.emit(type);
@@ -483,8 +589,8 @@ BOOST_AUTO_TEST_CASE(a_look_up_is_work_and_each_kind_of_cancellation_ends_it_at_
         io.run();
         BOOST_TEST(events.take() == "x:aborted");
         BOOST_TEST(!signal.slot().has_handler());
-        resolver.gate.open();
-        BOOST_TEST(resolver.gate.wait_for(1, 1));
+        slow.gate.open();
+        BOOST_TEST(slow.gate.wait_for(1, 1));
         io.run();
         BOOST_TEST(events.take() == "");
     }
@@ -503,29 +609,31 @@ BOOST_AUTO_TEST_CASE(a_cancellation_after_the_answer_changes_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(a_look_up_that_was_cancelled_in_the_queue_is_not_started) {
+    HangingNames slow;
     Io io;
-    HangingResolver resolver(io.executor());
+    Resolver resolver(io.executor());
     asio::cancellation_signal signal;
     Events events;
     int const at_a_time = 10;
     for (int i = 0; i < at_a_time; ++i)
         resolver.resolve("x", 80, on(events, std::to_string(i)));
-    BOOST_TEST(resolver.gate.wait_for(at_a_time));
+    BOOST_TEST(slow.gate.wait_for(at_a_time));
     auto const busy = threads();
     resolver.resolve("y", 80, asio::bind_cancellation_slot(signal.slot(), on(events, "y")));
     resolver.resolve("z", 80, on(events, "z"));
     BOOST_TEST(threads() == busy);
     signal.emit(asio::cancellation_type::total);
     io.run_until([&, seen = ""s]() mutable { return (seen += events.take()) == "y:aborted"; });
-    BOOST_TEST(resolver.gate.arrived() == at_a_time);
-    resolver.gate.open();
+    BOOST_TEST(slow.gate.arrived() == at_a_time);
+    slow.gate.open();
     io.run();
-    BOOST_TEST(resolver.gate.arrived() == at_a_time + 1);
+    BOOST_TEST(slow.gate.arrived() == at_a_time + 1);
     BOOST_TEST(events.take().find("z:127.0.0.1:80") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_context_does_not_wait_for_a_look_up_that_hangs) {
-    std::optional<HangingResolver> resolver;
+    HangingNames slow;
+    std::optional<Resolver> resolver;
     auto const held = std::make_shared<int>();
     auto const begin = std::chrono::steady_clock::now();
     {
@@ -534,13 +642,50 @@ BOOST_AUTO_TEST_CASE(a_context_does_not_wait_for_a_look_up_that_hangs) {
         resolver->resolve("x", 80, [held](error_code, Addresses) { BOOST_ERROR("called"); });
         loop.add_callback([&loop] { loop.stop(); });
         loop.start();
-        BOOST_TEST(resolver->gate.wait_for(1));
+        BOOST_TEST(slow.gate.wait_for(1));
         BOOST_TEST(held.use_count() == 2);
     }
     BOOST_TEST(held.use_count() == 1);
     BOOST_CHECK(std::chrono::steady_clock::now() - begin < 5s);
-    resolver->gate.open();
-    BOOST_TEST(resolver->gate.wait_for(1, 1)); // and comes to nobody
+    slow.gate.open();
+    BOOST_TEST(slow.gate.wait_for(1, 1)); // and comes to nobody
+}
+
+// Plain, overriding and of one's own; never used, used, and with a look-up pending.
+BOOST_AUTO_TEST_CASE(a_resolver_that_outlives_its_context_is_closed) {
+    for (int stage = 0; stage < 3; ++stage)
+        for (bool const used_after : {false, true}) {
+            auto io = std::make_unique<Io>();
+            Resolver plain(asio::make_strand(io->context));
+            ScriptedResolver scripted(io->executor());
+            OverrideResolver overriding(scripted, {{"x", "y"}});
+            Resolver* const all[] = {&plain, &scripted, &overriding};
+            Uncalled const uncalled;
+            if (stage == 1) {
+                scripted.always = {Address("127.0.0.1", 1)};
+                for (auto* const each : all)
+                    io->run_test([&]() -> asio::awaitable<void> {
+                        BOOST_TEST((co_await ask(*each, "localhost", 1, AF_INET)) == "127.0.0.1:1");
+                    });
+            }
+            if (stage == 2)
+                for (auto* const each : all)
+                    each->resolve("localhost", 80, uncalled.handler());
+            io.reset();
+            BOOST_TEST(uncalled.left() == 0);
+            if (!used_after)
+                continue;
+            for (auto* const each : all) {
+                each->resolve("localhost", 80, uncalled.handler());
+                each->resolve("127.0.0.1", 80, uncalled.handler());
+                each->close();
+                BOOST_TEST(uncalled.left() == 0);
+            }
+            for (auto& question : scripted.questions) {
+                BOOST_TEST(!question.completion.wanted());
+                question.completion({}, {Address("127.0.0.1", 1)});
+            }
+        }
 }
 
 BOOST_AUTO_TEST_CASE(answers_race_with_the_end_of_the_context) {
@@ -572,9 +717,38 @@ BOOST_AUTO_TEST_CASE(a_process_that_exits_does_not_wait_for_a_look_up_that_hangs
         return;
     BOOST_TEST(in_child([] {
                    static IOLoop loop;
-                   static auto* const resolver = new HangingResolver(loop); // never opens the gate
-                   resolver->resolve("x", 80, [](error_code, Addresses) {});
-                   loop.run_sync([] { resolver->gate.wait_for(1); });
+                   static auto* const slow = new HangingNames; // never opens the gate
+                   static Resolver resolver(loop);
+                   resolver.resolve("x", 80, [](error_code, Addresses) {});
+                   loop.run_sync([] { slow->gate.wait_for(1); });
+                   return 42;
+               }) == 42);
+}
+
+// A child process has no threads of other tests.
+BOOST_AUTO_TEST_CASE(a_look_up_is_answered_after_all_threads_have_gone_home) {
+    if (!THREADS_AFTER_FORK)
+        return;
+    BOOST_TEST(in_child([] {
+                   detail::thread_patience = 1ms;
+                   Io io;
+                   Resolver resolver(io.executor());
+                   for (int round = 1; round <= 3; ++round) {
+                       std::string answers;
+                       for (int several = 0; several < 3; ++several)
+                           resolver.resolve("localhost", 80, AF_INET,
+                                            [&](error_code ec, Addresses const& found) {
+                                                answers += text(ec, found) + ' ';
+                                            });
+                       io.context.restart();
+                       io.context.run_for(5s);
+                       if (answers != "127.0.0.1:80 127.0.0.1:80 127.0.0.1:80 ")
+                           return round;
+                       auto const deadline = std::chrono::steady_clock::now() + 5s;
+                       while (threads() != 1)
+                           if (std::chrono::steady_clock::now() > deadline)
+                               return 10 + round;
+                   }
                    return 42;
                }) == 42);
 }

@@ -5,10 +5,13 @@
 #include "support/addresses.hpp"
 #include "support/captured_log.hpp"
 #include "support/connect_options.hpp"
+#include "support/descriptors.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
 #include "support/io.hpp"
 #include "support/scripted_resolver.hpp"
+#include "support/tls.hpp"
+#include "support/uncalled.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -254,23 +257,59 @@ BOOST_AUTO_TEST_CASE(each_kind_of_cancellation_ends_the_look_up) {
         });
 }
 
-BOOST_AUTO_TEST_CASE(a_context_may_be_destroyed_with_everything_pending) {
-    auto const held = std::make_shared<int>();
-    auto const handler = [held](error_code, IOStreamPtr const&) { BOOST_ERROR("called"); };
+// Never used; with a look-up, attempts, or a handshake pending; used.
+BOOST_AUTO_TEST_CASE(a_client_that_outlives_its_context_is_closed) {
     Silent const silent;
-    for (int stage = 0; stage < 3; ++stage) {
-        std::optional<asio::io_context> context(1);
-        ScriptedResolver resolver(context->get_executor());
-        TCPClient client(context->get_executor(), &resolver);
-        client.connect("x", 80, with(&ConnectOptions::timeout, 1h), handler);
-        if (stage > 0)
-            resolver.answer({silent.address(), Address("::1", 1)});
-        if (stage > 1)
-            context->poll();
-        context.reset();
-        BOOST_TEST(held.use_count() == 2);
-        client.close();
-    }
+    auto const mute = std::move(bind_sockets(0, "127.0.0.1").at(0)); // its queue accepts
+    for (int stage = 0; stage < 6; ++stage)
+        for (bool const used_after : {false, true})
+            BOOST_TEST_CONTEXT("stage " << stage) {
+                auto const descriptors = open_descriptors();
+                auto io = std::make_unique<Io>();
+                ScriptedResolver resolver(io->executor());
+                TCPClient client(asio::make_strand(io->context), &resolver);
+                TCPClient own_resolver(io->executor());
+                Uncalled const uncalled;
+                auto options = with(&ConnectOptions::timeout, 1h);
+                if (stage == 4)
+                    options.ssl = client_context();
+                if (stage != 0) {
+                    client.connect("x", 80, options, uncalled.handler());
+                    own_resolver.connect("localhost", silent.address().port(), options,
+                                         uncalled.handler());
+                }
+                switch (stage) {
+                case 2:
+                    resolver.answer({silent.address(), Address("::1", 1)});
+                    break;
+                case 3:
+                    resolver.answer({silent.address()});
+                    io->poll();
+                    break;
+                case 4:
+                    resolver.answer({mute.local_address()});
+                    io->poll();
+                    break;
+                case 5:
+                    resolver.always = {mute.local_address()};
+                    io->run_test([&]() -> asio::awaitable<void> {
+                        static_cast<void>(co_await client.connect("y", 80));
+                    });
+                    break;
+                }
+                io.reset();
+                BOOST_TEST(uncalled.left() == 0);
+                BOOST_TEST(open_descriptors() == descriptors);
+                if (used_after) {
+                    client.connect("x", 80, options, uncalled.handler());
+                    own_resolver.connect("127.0.0.1", 80, uncalled.handler());
+                    BOOST_TEST(uncalled.left() == 0);
+                    client.close();
+                    own_resolver.close();
+                    client.connect("x", 80, uncalled.handler());
+                    BOOST_TEST(uncalled.left() == 0);
+                }
+            }
 }
 
 // ---- Tokens and executors

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tether.hpp"
+
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <mutex>
+
+namespace tornado::detail {
+
+/// The service of a context that tells its tethers. A context shuts all services down before it
+/// destroys the first one.
+class ContextEnd final : public asio::execution_context::service {
+public:
+    using key_type = ContextEnd;
+    static asio::execution_context::id id;
+
+    explicit ContextEnd(asio::execution_context& context)
+        : asio::execution_context::service(context) {}
+
+    bool add(Tether& tether) {
+        std::lock_guard const lock(mutex_);
+        if (!ended_)
+            tethers_.push_back(tether);
+        return !ended_;
+    }
+
+    void remove(Tether& tether) noexcept {
+        std::lock_guard const lock(mutex_);
+        tethers_.erase(tethers_.iterator_to(tether));
+    }
+
+    void shutdown() override {
+        std::unique_lock lock(mutex_);
+        ended_ = true;
+        while (!tethers_.empty()) {
+            auto& tether = tethers_.front();
+            tethers_.pop_front();
+            tether.end_ = nullptr;
+            lock.unlock(); // it may untie others, and have itself destroyed
+            tether.context_ended();
+            lock.lock();
+        }
+    }
+
+private:
+    using Hook =
+        boost::intrusive::member_hook<Tether, boost::intrusive::list_member_hook<>, &Tether::hook_>;
+
+    std::mutex mutex_;
+    boost::intrusive::list<Tether, Hook, boost::intrusive::constant_time_size<false>> tethers_;
+    bool ended_ = false;
+};
+
+asio::execution_context::id ContextEnd::id;
+
+bool Tether::tie(asio::any_io_executor const& executor) {
+    auto& end = asio::use_service<ContextEnd>(asio::query(executor, asio::execution::context));
+    if (!end.add(*this))
+        return false;
+    end_ = &end;
+    return true;
+}
+
+void Tether::untie() noexcept {
+    if (auto* const end = std::exchange(end_, nullptr))
+        end->remove(*this);
+}
+
+namespace {
+
+/// The executor of a context that has ended. That one is never destroyed, because nobody is told
+/// when the last object that asks for it has gone.
+struct EndedExecutor {
+    static asio::execution_context& context() {
+        static auto& ended = []() -> asio::execution_context& {
+            auto& made = *new asio::execution_context;
+            asio::use_service<ContextEnd>(made).shutdown();
+            return made;
+        }();
+        return ended;
+    }
+
+    template <class F>
+    void execute(F&&) const noexcept {}
+
+    bool operator==(EndedExecutor const&) const noexcept = default;
+
+    static asio::execution_context& query(asio::execution::context_t) { return context(); }
+    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+        return asio::execution::blocking.never;
+    }
+    EndedExecutor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+};
+
+} // namespace
+
+asio::any_io_executor const& ended_executor() noexcept {
+    static auto const& executor = *new asio::any_io_executor(EndedExecutor());
+    return executor;
+}
+
+} // namespace tornado::detail

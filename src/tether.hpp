@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+// Objects that may outlive their execution context: they are told of its end.
+#pragma once
+
+#include "tornado/error.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/intrusive/list_hook.hpp>
+
+#include <optional>
+#include <utility>
+
+namespace tornado::detail {
+
+class ContextEnd;
+
+/// Told when the execution context that it is tied to ends, while all of the context's services
+/// still exist: the last moment at which what it has of Asio's there, sockets, timers and
+/// executors, can be used or destroyed (the destructor of a strand, too, needs the context).
+///
+/// Objects of one context may be tied and untied on several threads at a time; each belongs to one
+/// of them, and the context does not end beside any.
+class Tether {
+public:
+    Tether(Tether const&) = delete;
+    Tether& operator=(Tether const&) = delete;
+
+protected:
+    Tether() = default;
+    ~Tether() { untie(); }
+
+    /// False, and nothing is tied, if the context of `executor` is ending or has ended already.
+    bool tie(asio::any_io_executor const& executor);
+    void untie() noexcept;
+    bool tied() const noexcept { return end_ != nullptr; }
+
+private:
+    friend class ContextEnd;
+
+    /// Not tied any more.
+    virtual void context_ended() noexcept = 0;
+
+    ContextEnd* end_ = nullptr;
+    boost::intrusive::list_member_hook<> hook_;
+};
+
+/// What an object without a context has in place of its executor: one that runs nothing, and
+/// destroys what it is given.
+asio::any_io_executor const& ended_executor() noexcept;
+
+/// An executor that is replaced by ended_executor() when its context ends.
+class TetheredExecutor final : Tether {
+public:
+    explicit TetheredExecutor(asio::any_io_executor executor) : executor_(std::move(executor)) {
+        if (!tie(executor_))
+            executor_ = ended_executor();
+    }
+
+    asio::any_io_executor const& get() const noexcept { return executor_; }
+    bool ended() const noexcept { return !tied(); }
+
+private:
+    void context_ended() noexcept override { executor_ = ended_executor(); }
+
+    asio::any_io_executor executor_;
+};
+
+/// One of Asio's I/O objects, which is destroyed, and not there any more, when its context ends. On
+/// a context that has ended it is never there.
+template <class Object>
+class Tethered final : Tether {
+public:
+    /// Args: what Object's constructor takes beside the executor.
+    template <class... Args>
+    explicit Tethered(asio::any_io_executor const& executor, Args&&... args) {
+        if (tie(executor))
+            object_.emplace(executor, std::forward<Args>(args)...);
+    }
+
+    explicit operator bool() const noexcept { return object_.has_value(); }
+    Object& operator*() noexcept { return *object_; }
+    Object const& operator*() const noexcept { return *object_; }
+    Object* operator->() noexcept { return &*object_; }
+    Object const* operator->() const noexcept { return &*object_; }
+
+private:
+    void context_ended() noexcept override { object_.reset(); }
+
+    std::optional<Object> object_;
+};
+
+} // namespace tornado::detail
