@@ -70,7 +70,7 @@ void AcceptLoop::stop() {
 }
 
 ListenSocket AcceptLoop::release() {
-    ListenSocket socket(descriptor_.release());
+    ListenSocket socket(descriptor_->release());
     stop();
     return socket;
 }
