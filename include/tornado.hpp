@@ -10,6 +10,7 @@
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
+#include "tornado/process.hpp"
 #include "tornado/resolver.hpp"
 #include "tornado/ssl_options.hpp"
 #include "tornado/tcpclient.hpp"
