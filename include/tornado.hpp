@@ -11,6 +11,7 @@
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
+#include "tornado/process.hpp"
 #include "tornado/resolver.hpp"
 #include "tornado/shared_acceptor.hpp"
 #include "tornado/ssl_options.hpp"
