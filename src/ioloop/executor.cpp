@@ -70,4 +70,11 @@ void IOLoop::Impl::finish_executor_call(std::uint64_t id, bool cancelled) {
         call.mapped()(cancelled);
 }
 
+// In a child the threads do not exist, and what they were doing is done in the parent alone.
+void IOLoop::Impl::abandon_executor_calls() {
+    static_cast<void>(own_executor.release()); // its end would wait for the threads
+    for (auto const& [id, call] : executor_calls)
+        post(detail::once([this, id = id] { finish_executor_call(id, true); }));
+}
+
 } // namespace tornado

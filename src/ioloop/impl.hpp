@@ -38,6 +38,7 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
     void check_startable(char const* function) const;
     void run();
     void close(bool all_fds);
+    void notify_fork(asio::execution_context::fork_event event);
 
     asio::io_context& context;
     std::shared_ptr<detail::CallbackRunner> runner;
@@ -52,11 +53,13 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
     std::unordered_map<std::uint64_t, detail::Function<void(bool)>> executor_calls;
     std::uint64_t last_executor_call = 0;
     void finish_executor_call(std::uint64_t id, bool cancelled);
+    void abandon_executor_calls();
     asio::thread_pool* executor = nullptr;
     std::unique_ptr<asio::thread_pool> own_executor;
 
     std::optional<clock::duration> blocking_threshold;
     std::unique_ptr<detail::Watchdog> watchdog; // while the loop runs and has a threshold
+    void watch();
 
     std::atomic<bool> running = false;
     std::atomic<bool> closed = false; // set with `mutex` held
@@ -76,7 +79,7 @@ private:
         spare_; // the memory of an iteration's callbacks, for the next one's
 };
 
-/// Maps an io_context to its loop.
+/// Maps an io_context to its loop, and tells the loop of a fork.
 class LoopService : public asio::execution_context::service {
 public:
     using key_type = LoopService;
@@ -87,6 +90,13 @@ public:
     void shutdown() override {}
 
     std::atomic<IOLoop*> loop = nullptr;
+
+private:
+    // Asio's own services are older, so in a child the reactor is a new one by now.
+    void notify_fork(asio::execution_context::fork_event event) override {
+        if (auto* const here = loop.load())
+            here->impl_->notify_fork(event);
+    }
 };
 
 } // namespace tornado
