@@ -276,6 +276,7 @@ public:
 
 private:
     friend struct detail::InitiateInExecutor;
+    friend class LoopService;
     friend class PeriodicCallback;
     struct Impl;
 

@@ -107,4 +107,13 @@ void IOLoop::Impl::finish_executor_call(std::uint64_t id, std::exception_ptr con
         call.mapped()(abandoned);
 }
 
+// In a child the threads do not exist, and what they were doing is done in the parent alone.
+void IOLoop::Impl::abandon_executor_calls() {
+    static auto& left = *new std::vector<std::shared_ptr<OwnExecutor>>; // their ends would wait
+    left.push_back(std::move(own_executor));
+    auto const aborted = std::make_exception_ptr(system_error(asio::error::operation_aborted));
+    for (auto const& [id, call] : executor_calls)
+        post(detail::once([this, id = id, aborted] { finish_executor_call(id, aborted); }));
+}
+
 } // namespace tornado

@@ -5,8 +5,10 @@
 
 #include "last_error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <sys/epoll.h>
@@ -18,6 +20,12 @@ namespace {
 
 std::string name(char const* function, int fd) {
     return "IOLoop::" + std::string(function) + ": descriptor " + std::to_string(fd);
+}
+
+void check_events(char const* function, int fd, unsigned events) {
+    if ((events & ~(IOLoop::READ | IOLoop::WRITE | IOLoop::ERROR)) != 0)
+        throw std::invalid_argument(name(function, fd) + ": events " + std::to_string(events) +
+                                    " are not made of READ, WRITE and ERROR");
 }
 
 // epoll cannot be told to keep quiet about a hang-up; for NONE it is told at most once.
@@ -33,23 +41,31 @@ unsigned from_epoll(std::uint32_t events) noexcept {
     return ((events & EPOLLIN) ? IOLoop::READ : 0U) | ((events & EPOLLOUT) ? IOLoop::WRITE : 0U);
 }
 
+int new_set() {
+    int const set = ::epoll_create1(EPOLL_CLOEXEC);
+    if (set < 0)
+        throw system_error(last_error(), "IOLoop: epoll_create1");
+    return set;
+}
+
 } // namespace
 
 FdHandlers::FdHandlers(asio::io_context& context, std::shared_ptr<CallbackRunner> runner)
     : context_(context), runner_(std::move(runner)) {}
 
 void FdHandlers::add(int fd, Handler handler, unsigned events) {
+    check_events("add_handler", fd, events);
     if (closed_)
         return;
-    if (!epoll_) {
-        int const set = ::epoll_create1(EPOLL_CLOEXEC);
-        if (set < 0)
-            throw system_error(last_error(), "IOLoop::add_handler: epoll_create1");
-        epoll_.emplace(context_, set);
-    }
+    if (!epoll_)
+        use(new_set());
 
+    auto const found = entries_.find(fd);
+    bool const added = found != entries_.end() && !found->second.lost;
     Entry entry{++last_generation_, events, std::make_shared<Handler>(std::move(handler))};
-    if (!control(EPOLL_CTL_ADD, fd, entry)) {
+    // A registration without an entry is one that was given up for lost: the file has come back.
+    if (!control(EPOLL_CTL_ADD, fd, entry) &&
+        (errno != EEXIST || added || !control(EPOLL_CTL_MOD, fd, entry))) {
         auto const ec = last_error();
         auto const subject = name("add_handler", fd);
         switch (ec.value()) {
@@ -73,6 +89,7 @@ void FdHandlers::add(int fd, Handler handler, unsigned events) {
 }
 
 void FdHandlers::update(int fd, unsigned events) {
+    check_events("update_handler", fd, events);
     if (closed_)
         return;
     auto const found = entries_.find(fd);
@@ -81,7 +98,7 @@ void FdHandlers::update(int fd, unsigned events) {
                                     " has no handler; use add_handler");
     auto changed = found->second;
     changed.events = events;
-    if (!control(EPOLL_CTL_MOD, fd, changed))
+    if (changed.lost || !control(EPOLL_CTL_MOD, fd, changed))
         throw std::invalid_argument(name("update_handler", fd) +
                                     " has been closed; use remove_handler");
     found->second.events = events;
@@ -91,30 +108,72 @@ void FdHandlers::remove(int fd) {
     auto const entry = entries_.extract(fd);
     if (!entry)
         return;
-    control(EPOLL_CTL_DEL, fd, entry.mapped());
-    if (entries_.empty())
+    if (!entry.mapped().lost)
+        control(EPOLL_CTL_DEL, fd, entry.mapped());
+    if (entries_.empty() && epoll_)
         epoll_->cancel();
 }
 
+// Only what can be taken out of the set is closed: any other number is somebody else's by now.
 void FdHandlers::close(bool all_fds) {
     closed_ = true;
-    epoll_.reset();
-    for (auto const& [fd, entry] : std::exchange(entries_, {})) {
-        if (all_fds)
+    auto const entries = std::exchange(entries_, {});
+    for (auto const& [fd, entry] : entries) {
+        if (all_fds && !entry.lost && control(EPOLL_CTL_DEL, fd, entry))
             ::close(fd);
     }
+    give_up_set();
+}
+
+void FdHandlers::after_fork() {
+    if (!epoll_)
+        return;
+    give_up_set();
+    use(new_set());
 }
 
 bool FdHandlers::control(int operation, int fd, Entry const& entry) {
     epoll_event event{};
     event.events = to_epoll(entry.events);
     event.data.u64 = std::uint64_t{entry.generation} << 32 | static_cast<std::uint32_t>(fd);
-    return ::epoll_ctl(epoll_->native_handle(), operation, fd, &event) == 0;
+    return epoll_ && ::epoll_ctl(epoll_->native_handle(), operation, fd, &event) == 0;
+}
+
+bool FdHandlers::still_there(int fd, Entry& entry) {
+    entry.lost = entry.lost || !control(EPOLL_CTL_MOD, fd, entry);
+    return !entry.lost;
+}
+
+void FdHandlers::look_for_lost() {
+    for (auto& [fd, entry] : entries_)
+        still_there(fd, entry);
+}
+
+void FdHandlers::use(int set) {
+    give_up_set();
+    epoll_.emplace(context_);
+    error_code ec;
+    if (epoll_->assign(set, ec)) {
+        epoll_.reset();
+        ::close(set);
+        throw system_error(ec, "IOLoop: descriptor handlers");
+    }
+    for (auto& [fd, entry] : entries_)
+        entry.lost = entry.lost || !control(EPOLL_CTL_ADD, fd, entry);
+    wait();
+}
+
+// The set itself may live on in a child, so it is taken out of Asio's before it is closed.
+void FdHandlers::give_up_set() noexcept {
+    if (!epoll_)
+        return;
+    ::close(epoll_->release());
+    epoll_.reset();
 }
 
 // Each async_wait looks at the set anew, so descriptors that are still ready are told again.
 void FdHandlers::wait() {
-    if (waiting_ || closed_ || entries_.empty())
+    if (waiting_ || closed_ || !epoll_ || entries_.empty())
         return;
     waiting_ = true;
     epoll_->async_wait(asio::posix::stream_descriptor::wait_read,
@@ -127,26 +186,46 @@ void FdHandlers::wait() {
 }
 
 void FdHandlers::dispatch() {
-    std::array<epoll_event, 64> ready;
+    std::array<epoll_event, 64> room;
     int const count = closed_ ? 0
-                              : ::epoll_wait(epoll_->native_handle(), ready.data(),
-                                             static_cast<int>(ready.size()), 0);
-    for (int i = 0; i < count; ++i) {
-        auto const& event = ready[static_cast<std::size_t>(i)];
-        auto const fd = static_cast<int>(static_cast<std::uint32_t>(event.data.u64));
-        auto const found = entries_.find(fd);
-        if (found == entries_.end() || found->second.generation != event.data.u64 >> 32)
+                              : ::epoll_wait(epoll_->native_handle(), room.data(),
+                                             static_cast<int>(room.size()), 0);
+    std::span const ready(room.data(), static_cast<std::size_t>(std::max(count, 0)));
+
+    auto const find = [&](epoll_event const& event) {
+        auto const found =
+            entries_.find(static_cast<int>(static_cast<std::uint32_t>(event.data.u64)));
+        bool const known =
+            found != entries_.end() && found->second.generation == event.data.u64 >> 32;
+        return known ? found : entries_.end();
+    };
+    // No handler has run yet, so whatever is unknown now belongs to nobody.
+    bool stale = std::any_of(ready.begin(), ready.end(),
+                             [&](auto const& event) { return find(event) == entries_.end(); });
+    for (auto const& event : ready) {
+        auto const found = find(event);
+        if (found == entries_.end())
             continue;
-        auto const events = from_epoll(event.events) & found->second.events;
-        auto const handler = found->second.handler;
+        auto& [fd, entry] = *found;
+        auto const events = from_epoll(event.events) & entry.events;
         if (!events)
             continue;
+        if (!still_there(fd, entry)) {
+            stale = true;
+            continue;
+        }
+        auto const handler = entry.handler;
         try {
             (*handler)(fd, events);
         } catch (...) {
             runner_->report(std::current_exception());
         }
     }
+    if (!stale || closed_)
+        return;
+    look_for_lost();
+    if (int const set = ::epoll_create1(EPOLL_CLOEXEC); set >= 0) // else at the next event
+        use(set);
 }
 
 } // namespace tornado::detail

@@ -16,6 +16,10 @@
 
 namespace tornado::detail {
 
+/// The kernel knows a registration by its descriptor's number and open file. When a descriptor is
+/// closed whose file lives on, as a duplicate or in a forked child, the registration stays, and can
+/// no more be named: it ends only with the whole set. So a set that tells of such a one is given up
+/// for a new one.
 class FdHandlers : public std::enable_shared_from_this<FdHandlers> {
 public:
     using Handler = std::function<void(int, unsigned)>;
@@ -28,15 +32,27 @@ public:
     /// Drops all; what is added later is dropped too.
     void close(bool all_fds);
 
+    /// Before fork(): from here on nothing may happen to the descriptors.
+    void before_fork() { look_for_lost(); }
+    /// In the child, where the set is the parent's as well. Throws system_error if there is no
+    /// other to be had.
+    void after_fork();
+
 private:
     struct Entry {
-        std::uint32_t
-            generation; // tells an event of the former user of a number from one of the present
+        // Tells an event of the former user of a number from one of the present.
+        std::uint32_t generation;
         unsigned events;
         std::shared_ptr<Handler> handler;
+        bool lost = false; // its descriptor was closed: there is nothing to wait for any more
     };
 
     bool control(int operation, int fd, Entry const& entry);
+    /// Asks the set whether the number still stands for the file that was added.
+    bool still_there(int fd, Entry& entry);
+    void look_for_lost();
+    void use(int set);
+    void give_up_set() noexcept;
     void wait();
     void dispatch();
 

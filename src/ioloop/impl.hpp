@@ -39,6 +39,7 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
     void check_startable(char const* function) const;
     void run();
     void close(bool all_fds);
+    void notify_fork(asio::execution_context::fork_event event);
 
     asio::io_context& context;
     std::shared_ptr<detail::CallbackRunner> runner;
@@ -54,6 +55,7 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
         executor_calls;
     std::uint64_t last_executor_call = 0;
     void finish_executor_call(std::uint64_t id, std::exception_ptr const& abandoned);
+    void abandon_executor_calls();
     asio::thread_pool* executor = nullptr;
     class OwnExecutor;
     std::shared_ptr<OwnExecutor> own_executor;
@@ -63,6 +65,7 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
 
     std::optional<clock::duration> blocking_threshold;
     std::unique_ptr<detail::Watchdog> watchdog; // while the loop runs and has a threshold
+    void watch();
 
     std::atomic<bool> running = false;
     std::atomic<bool> closed = false; // set with `mutex` held
@@ -82,7 +85,8 @@ private:
         spare_; // the memory of an iteration's callbacks, for the next one's
 };
 
-/// Maps an io_context to its loop, and closes the loop when the io_context ends before it.
+/// Maps an io_context to its loop, closes the loop when the io_context ends before it, and tells
+/// the loop of a fork.
 class LoopService : public asio::execution_context::service {
 public:
     using key_type = LoopService;
@@ -96,6 +100,13 @@ public:
     }
 
     std::atomic<IOLoop*> loop = nullptr;
+
+private:
+    // Asio's own services are older, so in a child the reactor is a new one by now.
+    void notify_fork(asio::execution_context::fork_event event) override {
+        if (auto* const here = loop.load())
+            here->impl_->notify_fork(event);
+    }
 };
 
 } // namespace tornado

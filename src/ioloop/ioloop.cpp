@@ -129,8 +129,7 @@ void IOLoop::set_blocking_log_threshold(std::optional<clock::duration> threshold
             "IOLoop::set_blocking_log_threshold: the threshold must be positive");
     impl_->blocking_threshold = threshold;
     impl_->watchdog.reset();
-    if (threshold && impl_->running)
-        impl_->watchdog = std::make_unique<detail::Watchdog>(impl_->context, *threshold);
+    impl_->watch();
 }
 
 IOLoop::Impl::Impl(asio::io_context& io_context)
@@ -256,6 +255,29 @@ void IOLoop::Impl::run() {
     std::lock_guard const lock(mutex_);
     stop_after_.reset();
     running = false;
+}
+
+void IOLoop::Impl::watch() {
+    if (blocking_threshold && running)
+        watchdog = std::make_unique<detail::Watchdog>(context, *blocking_threshold);
+}
+
+// What belongs to the io_context crosses a fork by Asio's own doing; here is the rest.
+void IOLoop::Impl::notify_fork(asio::execution_context::fork_event event) {
+    switch (event) {
+    case asio::execution_context::fork_prepare:
+        watchdog.reset(); // no thread may be at the io_context now
+        handlers->before_fork();
+        return;
+    case asio::execution_context::fork_child:
+        abandon_executor_calls();
+        inbox->after_fork();
+        handlers->after_fork();
+        break;
+    case asio::execution_context::fork_parent:
+        break;
+    }
+    watch();
 }
 
 void IOLoop::Impl::close(bool all_fds) {

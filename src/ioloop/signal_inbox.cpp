@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "ioloop/signal_inbox.hpp"
 
+#include "last_error.hpp"
+
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 #include <utility>
 
 namespace tornado::detail {
@@ -10,10 +14,19 @@ namespace tornado::detail {
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free &&
               std::atomic<unsigned>::is_always_lock_free);
 
+namespace {
+
+int new_eventfd(unsigned count) {
+    int const fd = ::eventfd(count, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        throw system_error(last_error(), "IOLoop: eventfd");
+    return fd;
+}
+
+} // namespace
+
 SignalInbox::SignalInbox(asio::io_context& context, Function<void()> take_all)
-    : event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), take_all_(std::move(take_all)) {
-    if (event_fd_ < 0)
-        throw system_error({errno, boost::system::system_category()}, "IOLoop: eventfd");
+    : event_fd_(new_eventfd(0)), take_all_(std::move(take_all)) {
     event_.emplace(context, event_fd_);
     for (std::size_t i = 0; i < slots_.size(); ++i)
         slots_[i].turn.store(i, std::memory_order_relaxed);
@@ -65,6 +78,18 @@ void SignalInbox::stop() {
 void SignalInbox::close() {
     started_ = false;
     event_.reset();
+}
+
+// A signal handler may push meanwhile, so the number stays; and what is in the queue already is
+// taken, because the count begins at one.
+void SignalInbox::after_fork() {
+    if (!event_)
+        return;
+    int const fresh = new_eventfd(1);
+    event_->release();
+    ::dup3(fresh, event_fd_, O_CLOEXEC);
+    ::close(fresh);
+    event_->assign(event_fd_);
 }
 
 void SignalInbox::wait() {

@@ -37,6 +37,9 @@ public:
     void stop();
     /// stop(), for good.
     void close();
+    /// In the child of a fork, which must not wake its parent. Throws system_error if there is no
+    /// other eventfd to be had.
+    void after_fork();
 
 private:
     struct Slot {

@@ -69,8 +69,10 @@ void AcceptLoop::stop() {
     retry_now();
 }
 
-ListenSocket AcceptLoop::release() {
-    ListenSocket socket(descriptor_->release());
+std::optional<ListenSocket> AcceptLoop::release() {
+    std::optional<ListenSocket> socket;
+    if (descriptor_ && descriptor_->is_open())
+        socket.emplace(descriptor_->release());
     stop();
     return socket;
 }

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace tornado::detail {
 
@@ -41,7 +42,7 @@ public:
     /// Closes the listening socket. Legal in the handler, and twice.
     void stop();
     /// stop()s, and gives the listening socket to the caller. Not after stop().
-    ListenSocket release();
+    std::optional<ListenSocket> release();
     /// Leaves connections in the kernel's backlog until resume(). Legal in the handler.
     void pause() noexcept { paused_ = true; }
     void resume();

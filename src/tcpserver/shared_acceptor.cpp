@@ -114,7 +114,8 @@ void SharedAcceptor::Impl::leave(Server server) {
     if (accepting_ != server)
         return;
     for (auto const& listener : std::exchange(listeners_, {}))
-        idle_.push_back(listener->release());
+        if (auto socket = listener->release())
+            idle_.push_back(std::move(*socket));
     looking_again_ = false;
     accepting_.reset();
     if (places_.empty())

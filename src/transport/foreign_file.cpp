@@ -95,7 +95,7 @@ ForeignFile::ForeignFile(int fd) : given_(fd) {
     if (::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
         throw system_error(last_error(),
                            "PipeIOStream: descriptor " + std::to_string(fd) + ": O_NONBLOCK");
-    switched_ = true;
+    switched_by_ = ::getpid();
 }
 
 // Where it fails, own_ stays empty.
@@ -121,7 +121,7 @@ void ForeignFile::close() noexcept {
 }
 
 int ForeignFile::release() noexcept {
-    if (std::exchange(switched_, false))
+    if (std::exchange(switched_by_, 0) == ::getpid())
         ::fcntl(given_, F_SETFL, ::fcntl(given_, F_GETFL) & ~O_NONBLOCK);
     if (own_ >= 0)
         ::close(std::exchange(own_, -1));

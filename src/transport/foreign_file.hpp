@@ -3,6 +3,8 @@
 // changing anything for others who use the same file.
 #pragma once
 
+#include <sys/types.h>
+
 namespace tornado::detail {
 
 /// O_NONBLOCK belongs to the open file, which other processes may share, as all that a shell starts
@@ -47,7 +49,7 @@ private:
     bool readable_;
     bool writable_;
     bool waitable_ = true;
-    bool switched_ = false; // O_NONBLOCK was set here
+    pid_t switched_by_ = 0; // which process has set O_NONBLOCK: its children leave that alone
 };
 
 } // namespace tornado::detail

@@ -32,20 +32,28 @@ std::size_t to_vector(Buffers buffers, Vector& vector) noexcept {
     return count;
 }
 
-ssize_t write(ForeignFile const& file, iovec* buffers, std::size_t count) noexcept {
-    switch (file.kind()) {
-    case Kind::pipe:
-        return quiet_write(file.used(), buffers, count);
-    case Kind::socket: {
-        msghdr message{};
-        message.msg_iov = buffers;
-        message.msg_iovlen = count;
-        return retry([&] { return ::sendmsg(file.used(), &message, MSG_NOSIGNAL); });
+msghdr to_message(iovec* buffers, std::size_t count) noexcept {
+    msghdr message{};
+    message.msg_iov = buffers;
+    message.msg_iovlen = count;
+    return message;
+}
+
+// MSG_DONTWAIT, because whoever shares a socket may have switched it back.
+ssize_t read(ForeignFile const& file, iovec* buffers, std::size_t count) noexcept {
+    if (file.kind() == Kind::socket) {
+        auto message = to_message(buffers, count);
+        return retry([&] { return ::recvmsg(file.used(), &message, MSG_DONTWAIT); });
     }
-    case Kind::terminal:
-    case Kind::master:
-    case Kind::device:
-        break;
+    return retry([&] { return ::readv(file.used(), buffers, static_cast<int>(count)); });
+}
+
+ssize_t write(ForeignFile const& file, iovec* buffers, std::size_t count) noexcept {
+    if (file.kind() == Kind::pipe)
+        return quiet_write(file.used(), buffers, count);
+    if (file.kind() == Kind::socket) {
+        auto const message = to_message(buffers, count);
+        return retry([&] { return ::sendmsg(file.used(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
     }
     return retry([&] { return ::writev(file.used(), buffers, static_cast<int>(count)); });
 }
@@ -84,8 +92,7 @@ std::size_t PipeTransport::read_some(std::span<asio::mutable_buffer const> buffe
     }
     Vector vector;
     auto const count = to_vector(buffers, vector);
-    auto const n =
-        retry([&] { return ::readv(file_.used(), vector.data(), static_cast<int>(count)); });
+    auto const n = read(file_, vector.data(), count);
     if (n > 0 || asio::buffer_size(buffers) == 0)
         return static_cast<std::size_t>(n);
     if (n < 0)

@@ -390,6 +390,114 @@ BOOST_AUTO_TEST_CASE(a_hang_up_that_nobody_asked_for_does_not_keep_the_loop_busy
     BOOST_TEST(context.poll_one() == 0U);
 }
 
+// What a closed descriptor leaves in the kernel while its file lives on would wake the loop for
+// ever.
+BOOST_AUTO_TEST_CASE(one_that_was_closed_first_is_not_heard_of_though_its_file_lives_on) {
+    for (bool const removed : {false, true})
+        for (bool const used_again : {false, true}) {
+            asio::io_context context;
+            IOLoop loop(context);
+            Pair const other;
+            Pair pair;
+            auto const number = pair.ours;
+            int const kept = ::fcntl(pair.ours, F_DUPFD_CLOEXEC, 100);
+            bool called = false;
+            loop.add_handler(
+                other.ours, [&](int, unsigned) { called = true; }, IOLoop::READ);
+            loop.add_handler(
+                number, [](int, unsigned) { BOOST_ERROR("called"); }, IOLoop::READ);
+            context.poll();
+            Pair::shut(pair.ours);
+            if (removed)
+                loop.remove_handler(number);
+            Pair innocent;
+            BOOST_REQUIRE(innocent.ours == number);
+            if (!used_again)
+                Pair::shut(innocent.ours);
+            pair.send();
+            for (int i = 0; i < 10; ++i)
+                context.poll_one();
+            BOOST_TEST(context.poll_one() == 0U, "the loop spins");
+            if (used_again)
+                innocent.send();
+            other.send();
+            context.poll_one();
+            BOOST_TEST(called);
+            other.receive();
+            if (!removed)
+                check_refused([&] { loop.update_handler(number, IOLoop::READ); },
+                              "has been closed");
+            if (used_again) {
+                bool told = false;
+                loop.add_handler(
+                    number, [&](int, unsigned) { told = true; }, IOLoop::READ);
+                context.poll_one();
+                BOOST_TEST(told);
+            }
+            ::close(kept);
+        }
+}
+
+BOOST_AUTO_TEST_CASE(one_that_comes_back_under_its_number_can_be_added) {
+    for (bool const removed : {false, true}) {
+        IOLoop loop;
+        Pair pair;
+        auto const number = pair.ours;
+        int const kept = ::fcntl(pair.ours, F_DUPFD_CLOEXEC, 100);
+        loop.add_handler(
+            number, [](int, unsigned) { BOOST_ERROR("called"); }, IOLoop::READ);
+        Pair::shut(pair.ours);
+        Pair innocent; // it has the number for a while
+        BOOST_REQUIRE(innocent.ours == number);
+        if (removed) {
+            loop.remove_handler(number);
+        } else {
+            pair.send(); // the loop sees that it has gone
+            turn(loop);
+        }
+        pair.ours = ::dup2(kept, std::exchange(innocent.ours, -1));
+        ::close(kept);
+        loop.add_handler(
+            number, [&](int, unsigned) { loop.stop(); }, IOLoop::READ);
+        if (removed)
+            pair.send();
+        run_bounded(loop);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(events_of_another_kind_are_refused) {
+    IOLoop loop;
+    Pair const pair;
+    auto const add = [&](unsigned events) {
+        loop.add_handler(
+            pair.ours, [](int, unsigned) {}, events);
+    };
+    check_refused([&] { add(0x002); }, "descriptor " + std::to_string(pair.ours) + ": events 2");
+    check_refused([&] { add(IOLoop::READ | 0x2000); }, "are not made of READ, WRITE and ERROR");
+    add(IOLoop::READ | IOLoop::WRITE | IOLoop::ERROR);
+    check_refused([&] { loop.update_handler(pair.ours, 0x002); }, "events 2");
+}
+
+BOOST_AUTO_TEST_CASE(T020_close_with_all_fds_spares_a_number_that_is_somebody_elses) {
+    for (bool const file_lives_on : {false, true}) {
+        Pair pair;
+        auto const number = pair.ours;
+        int const kept = ::fcntl(pair.ours, F_DUPFD_CLOEXEC, 100);
+        IOLoop loop;
+        loop.add_handler(
+            number, [](int, unsigned) {}, IOLoop::READ);
+        Pair::shut(pair.ours);
+        if (!file_lives_on)
+            ::close(kept);
+        Pair const innocent;
+        BOOST_REQUIRE(innocent.ours == number);
+        loop.close(true);
+        BOOST_TEST(is_open(innocent.ours));
+        if (file_lives_on)
+            ::close(kept);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_loop_is_destroyed_in_a_handler) {
     auto loop = std::make_unique<IOLoop>();
     Pair const first;
