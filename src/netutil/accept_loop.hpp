@@ -41,7 +41,8 @@ public:
     void start();
     /// Closes the listening socket. Legal in the handler, and twice.
     void stop();
-    /// stop()s, and gives the listening socket to the caller. Not after stop().
+    /// stop()s, and gives the listening socket to the caller; empty after stop(), and when the
+    /// context has ended.
     std::optional<ListenSocket> release();
     /// Leaves connections in the kernel's backlog until resume(). Legal in the handler.
     void pause() noexcept { paused_ = true; }
