@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // A loop that crosses a fork works in both processes, and neither is heard of in the other.
-#include "support/fork.hpp"
-
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
 
 #include "support/bounded_loop.hpp"
 #include "support/captured_log.hpp"
+#include "support/child.hpp"
 #include "support/stream_pairs.hpp"
 
 #include <boost/test/unit_test.hpp>
