@@ -2,7 +2,10 @@
 // A system call that a signal has interrupted is made again.
 #pragma once
 
+#include "tornado/error.hpp"
+
 #include <cerrno>
+#include <cstddef>
 
 namespace tornado::detail {
 
@@ -12,6 +15,16 @@ template <class Call>
 auto retry(Call call) {
     auto result = call();
     while (result == -1 && errno == EINTR)
+        result = call();
+    return result;
+}
+
+/// The same for one of Asio's synchronous calls, which tells by `ec` that it was interrupted; the
+/// asynchronous ones look after that themselves.
+template <class Call>
+std::size_t retry(error_code& ec, Call call) {
+    auto result = call();
+    while (ec.value() == EINTR)
         result = call();
     return result;
 }

@@ -2,6 +2,7 @@
 #include "ioloop/signal_inbox.hpp"
 
 #include "last_error.hpp"
+#include "retry.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -87,7 +88,7 @@ void SignalInbox::after_fork() {
         return;
     int const fresh = new_eventfd(1);
     event_->release();
-    ::dup3(fresh, event_fd_, O_CLOEXEC);
+    retry([&] { return ::dup3(fresh, event_fd_, O_CLOEXEC); });
     ::close(fresh);
     event_->assign(event_fd_);
 }

@@ -3,6 +3,8 @@
 
 #include "tornado/log.hpp"
 
+#include "retry.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <exception>
@@ -19,7 +21,6 @@ bool concerns_one_connection(int error) noexcept {
     switch (error) {
     case ECONNABORTED:
     case EPROTO:
-    case EINTR:
     case ENETDOWN:
     case ENOPROTOOPT:
     case EHOSTDOWN:
@@ -104,8 +105,10 @@ void AcceptLoop::accept_batch() {
     for (int count = 0; count < max_batch && accepting(); ++count) {
         asio::generic::stream_protocol::endpoint peer;
         auto size = static_cast<socklen_t>(peer.capacity());
-        int const fd = ::accept4(descriptor_->native_handle(), peer.data(), &size,
-                                 SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int const fd = retry([&] {
+            return ::accept4(descriptor_->native_handle(), peer.data(), &size,
+                             SOCK_CLOEXEC | SOCK_NONBLOCK);
+        });
         int const error = errno;
         if (fd >= 0) {
             delay_ = 0ms;

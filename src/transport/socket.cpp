@@ -2,6 +2,7 @@
 #include "transport/socket.hpp"
 
 #include "last_error.hpp"
+#include "retry.hpp"
 
 #include <cerrno>
 #include <poll.h>
@@ -19,15 +20,15 @@ std::size_t SocketTransport::read_some(std::span<asio::mutable_buffer const> buf
                                        error_code& ec) {
     // A single buffer lets Asio call recv, which is cheaper than recvmsg.
     if (buffers.size() == 1 || buffers[1].size() == 0)
-        return socket_->read_some(buffers[0], ec);
-    return socket_->read_some(buffers, ec);
+        return retry(ec, [&] { return socket_->read_some(buffers[0], ec); });
+    return retry(ec, [&] { return socket_->read_some(buffers, ec); });
 }
 
 std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buffers,
                                         error_code& ec) {
     if (buffers.size() == 1)
-        return socket_->write_some(buffers[0], ec);
-    return socket_->write_some(buffers, ec);
+        return retry(ec, [&] { return socket_->write_some(buffers[0], ec); });
+    return retry(ec, [&] { return socket_->write_some(buffers, ec); });
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
@@ -39,7 +40,8 @@ void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> wa
 
 error_code SocketTransport::lost() noexcept {
     pollfd state{native_handle(), 0, 0};
-    if (::poll(&state, 1, 0) != 1 || (state.revents & (POLLERR | POLLHUP)) == 0)
+    if (retry([&] { return ::poll(&state, 1, 0); }) != 1 ||
+        (state.revents & (POLLERR | POLLHUP)) == 0)
         return {};
     auto const error = pending_error();
     return error ? error : asio::error::eof;
@@ -72,7 +74,8 @@ Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
     auto const* address = reinterpret_cast<sockaddr const*>(peer.data());
     if (::connect(native_handle(), address, static_cast<socklen_t>(peer.size())) != 0)
         ec = last_error();
-    if (ec != asio::error::in_progress)
+    // A signal does not keep it from going on: connect(2).
+    if (ec != asio::error::in_progress && ec != asio::error::interrupted)
         return Direction::none;
     ec = {};
     return Direction::write;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "transport/stream_socket.hpp"
 
+#include "retry.hpp"
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <utility>
@@ -30,7 +32,8 @@ bool is_connected(SocketTransport::Socket& socket) {
     error_code ec;
     socket.remote_endpoint(ec);
     pollfd state{socket.native_handle(), POLLIN | POLLRDHUP, 0};
-    return !ec || (::poll(&state, 1, 0) == 1 && (state.revents & (POLLIN | POLLRDHUP)) != 0);
+    return !ec || (retry([&] { return ::poll(&state, 1, 0); }) == 1 &&
+                   (state.revents & (POLLIN | POLLRDHUP)) != 0);
 }
 
 int family_of(int descriptor) noexcept {

@@ -5,7 +5,7 @@
 
 #include "support/bounded_loop.hpp"
 #include "support/captured_log.hpp"
-#include "support/fork.hpp"
+#include "support/child.hpp"
 #include "support/stream_pairs.hpp"
 
 #include <boost/test/unit_test.hpp>

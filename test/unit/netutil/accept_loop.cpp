@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(T188_errors_of_single_connections_are_skipped_and_counted) 
     scripted_errors = {ECONNABORTED, EPROTO, EINTR, ENETDOWN, EHOSTUNREACH};
     f.turn();
     BOOST_TEST(f.accepted.size() == 2U);
-    BOOST_TEST(f.loop->errors() == 5U);
+    BOOST_TEST(f.loop->errors() == 4U); // a signal is none
     BOOST_TEST(f.log.empty());
 }
 
