@@ -22,8 +22,7 @@ using system_error = boost::system::system_error;
 enum class error {
     /// The stream was closed on this side, or an operation was started on a closed one.
     stream_closed = 1,
-    /// max_bytes passed without the delimiter or a match, or the expression grew too complex
-    /// (T080).
+    /// max_bytes passed without the delimiter or a match (T080).
     unsatisfiable_read,
     /// max_buffer_size was passed by a read, or max_write_buffer_size by a write (T098, T099).
     buffer_full,
@@ -35,6 +34,8 @@ enum class error {
     not_idle,
     /// A TLS client that is to verify its peer was not told the peer's name (T132).
     server_name_required,
+    /// To search for a regular expression in what was received would take too long (T083).
+    expression_too_costly,
 };
 
 /// Conditions to compare codes with: `if (ec == tornado::errc::stream_closed)`.
