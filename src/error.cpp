@@ -21,6 +21,9 @@ public:
             return "Stream is closed";
         case error::unsatisfiable_read:
             return "Unsatisfiable read: no match within max_bytes";
+        case error::expression_too_costly:
+            return "Regular expression too costly on what was received: give it a plainer form, or "
+                   "read until a delimiter";
         case error::buffer_full:
             return "Reached maximum buffer size";
         case error::already_reading:
@@ -66,10 +69,10 @@ public:
     bool equivalent(error_code const& code, int condition) const noexcept override {
         return static_cast<errc>(condition) == errc::stream_closed &&
                (code == error::stream_closed || code == error::unsatisfiable_read ||
-                code == error::buffer_full || code == asio::error::eof ||
-                code == asio::error::connection_reset || code == asio::error::connection_aborted ||
-                code == asio::error::broken_pipe || code == asio::error::timed_out ||
-                code == asio::ssl::error::stream_truncated);
+                code == error::expression_too_costly || code == error::buffer_full ||
+                code == asio::error::eof || code == asio::error::connection_reset ||
+                code == asio::error::connection_aborted || code == asio::error::broken_pipe ||
+                code == asio::error::timed_out || code == asio::ssl::error::stream_truncated);
     }
 };
 

@@ -22,8 +22,7 @@ using system_error = boost::system::system_error;
 enum class error {
     /// The stream was closed on this side, or an operation was started on a closed one.
     stream_closed = 1,
-    /// max_bytes passed without the delimiter or a match, or the expression grew too complex
-    /// (T080).
+    /// max_bytes passed without the delimiter or a match (T080).
     unsatisfiable_read,
     /// max_buffer_size was passed by a read, or max_write_buffer_size by a write (T098, T099).
     buffer_full,
@@ -38,6 +37,8 @@ enum class error {
     /// A read of a pipe's end that only writes, or a write to the one that is only read; the stream
     /// is unharmed.
     wrong_direction,
+    /// To search for a regular expression in what was received would take too long (T083).
+    expression_too_costly,
 };
 
 /// What certificate_category() knows beside OpenSSL's values.

@@ -154,11 +154,18 @@ public:
     [[nodiscard]] auto read_until(std::string_view delimiter, std::size_t max_bytes,
                                   Token&& token = asio::deferred_t());
 
-    /// Reads up to the end of the first match of a Perl-style regular expression, what stands
-    /// before it included (T083, T084). An expression that grows too complex on the bytes received
-    /// fails as one that does not match. Compiled expressions are kept, so a loop may pass the same
-    /// text again and again. Completion: `void(error_code, std::string)`. Throws
-    /// std::invalid_argument, which quotes the expression. Tornado: read_until_regex.
+    /// Reads up to the end of the first match of a regular expression, what stands before it
+    /// included (T083, T084); it is delivered when it is there, even if more bytes could extend it.
+    /// The syntax is Perl's without recursion and `\G`, read as Python reads it: `.` matches all
+    /// but a newline, `^` the first byte and `$` the end of what was received, unless (?s) or (?m)
+    /// say otherwise. Compiled expressions are kept, so a loop may pass the same text again and
+    /// again. `max_bytes`: as in read_until.
+    ///
+    /// Most expressions look once at each byte. One that must go back, because of a back reference,
+    /// an atomic group or a look around of no fixed length, may cost some 0.3 s of processor time,
+    /// and as much again for each MiB; one that would cost more on the bytes received closes the
+    /// stream with `error::expression_too_costly`. Completion: `void(error_code, std::string)`.
+    /// Throws std::invalid_argument, which quotes the expression. Tornado: read_until_regex.
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until_regex(std::string_view expression,
                                         Token&& token = asio::deferred_t());

@@ -2,6 +2,8 @@
 // What a pending read waits for, and whether the bytes received so far satisfy it. No I/O.
 #pragma once
 
+#include "bytes/expression.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -15,19 +17,13 @@ namespace tornado::detail {
 
 inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
-struct Expression;
-
 /// One read's condition. It remembers how far it has looked, so that a message which arrives in
 /// many pieces is not scanned again from its start (T070).
 ///
-/// A regular expression is scanned again from where a match could still begin. For one that can
-/// begin at any byte and reach to the end of whatever came (`[^;]*;`), and for one that looks
-/// behind
-/// (`(?<=a)b`), that is the start, with each piece. What a read may spend on it is bounded: a fixed
-/// amount and so much for each byte that arrives; beyond it, or beyond the 4 MiB that Boost.Regex
-/// may use to go back, the read is unsatisfiable. Such a message gets there after some 4 KiB when
-/// it comes byte by byte, 150 KiB in pieces of 1 KiB, 4 MiB in pieces of 64 KiB; `until` has no
-/// bound.
+/// Most regular expressions take each byte once, in whatever pieces it comes (Automaton). One with
+/// a back reference, an atomic group or a look of no fixed length is scanned by going back, and
+/// with each piece again from where a match could still begin. What that may cost is bounded, to
+/// some 0.3 s of processor time and as much again for each MiB; beyond, the read is too costly.
 class ReadRequest {
 public:
     ReadRequest() = default; ///< waits for nothing; examine() must not be called
@@ -41,12 +37,8 @@ public:
         request.delimiter_[0] = delimiter.front();
         return request;
     }
-    /// Up to the end of the first match (T084). Perl's syntax, read as Python reads it: `.` matches
-    /// all but a newline, `^` the first byte and `$` the end of what was received, unless (?s) or
-    /// (?m) say otherwise. A match is delivered when it is there, even if more bytes could extend
-    /// it. The last few expressions of a thread are kept compiled. Throws std::invalid_argument
-    /// that quotes the expression when it is malformed or has `\G`, which means nothing in a
-    /// stream.
+    /// Up to the end of the first match (T084), delivered when it is there, even if more bytes
+    /// could extend it. Takes what compiled() takes, and throws what that throws.
     static ReadRequest until_regex(std::string_view expression, std::size_t max_bytes = no_limit);
     /// `n` bytes; with `partial` as many of them as have come, but at least one (T078). Ready at
     /// once when `n` is 0 (T061).
@@ -60,6 +52,7 @@ public:
             more,          ///< receive more, then examine again
             ready,         ///< complete the read with the first `bytes` bytes
             unsatisfiable, ///< close the stream: no match within max_bytes (T080, T082)
+            too_costly,    ///< close the stream: the expression would take too long on these bytes
         } what;
         std::size_t bytes = 0;
     };
@@ -83,9 +76,8 @@ private:
     Answer examine_delimiter(std::string_view buffered);
     Answer examine_regex(std::string_view buffered);
 
-    std::size_t limit_ = 0;          // max_bytes, or the bytes to read
-    std::size_t scanned_ = 0;        // no match begins before it
-    std::int64_t steps_ = 0;         // what the expression has cost so far
+    std::size_t limit_ = 0; // max_bytes, or the bytes to read
+    SearchProgress progress_;
     std::array<char, 14> delimiter_; // a longer one is expression_'s text
     std::uint8_t delimiter_size_ = 0;
     Kind kind_ = Kind::none;
@@ -118,11 +110,11 @@ inline ReadRequest::Answer ReadRequest::examine(std::string_view buffered) {
 // What nearly all line protocols wait for: one memchr.
 inline ReadRequest::Answer ReadRequest::examine_byte(std::string_view buffered) noexcept {
     auto const within = std::min(buffered.size(), limit_);
-    auto const* const at =
-        std::char_traits<char>::find(buffered.data() + scanned_, within - scanned_, delimiter_[0]);
+    auto const* const at = std::char_traits<char>::find(buffered.data() + progress_.scanned,
+                                                        within - progress_.scanned, delimiter_[0]);
     if (at)
         return {Answer::What::ready, static_cast<std::size_t>(at + 1 - buffered.data())};
-    scanned_ = within;
+    progress_.scanned = within;
     return {buffered.size() > limit_ ? Answer::What::unsatisfiable : Answer::What::more};
 }
 

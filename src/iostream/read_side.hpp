@@ -18,7 +18,15 @@ namespace tornado::detail {
 class ReadSide {
 public:
     /// What can be done for the pending read.
-    enum class Verdict : unsigned char { none, more, ready, unsatisfiable, overflow, cancelled };
+    enum class Verdict : unsigned char {
+        none,
+        more,
+        ready,
+        unsatisfiable,
+        too_costly,
+        overflow,
+        cancelled,
+    };
 
     explicit ReadSide(StreamOptions const& options) noexcept;
 
@@ -125,6 +133,8 @@ inline ReadSide::Verdict ReadSide::look(bool at_end) {
         return Verdict::ready;
     case ReadRequest::Answer::What::unsatisfiable:
         return Verdict::unsatisfiable;
+    case ReadRequest::Answer::What::too_costly:
+        return Verdict::too_costly;
     case ReadRequest::Answer::What::more:
         break;
     }

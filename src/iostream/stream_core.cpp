@@ -423,6 +423,11 @@ void StreamCore::fail_read(ReadSide::Verdict verdict) {
         ec = error::unsatisfiable_read;
         log(Logger::general, LogLevel::info, "Unsatisfiable read, closing connection");
         shut(ec, true);
+    } else if (verdict == ReadSide::Verdict::too_costly) {
+        ec = error::expression_too_costly;
+        log(Logger::general, LogLevel::warning,
+            "Regular expression too costly on what was received, closing connection");
+        shut(ec, true);
     } else if (verdict == ReadSide::Verdict::overflow) {
         ec = error::buffer_full;
         log(Logger::general, LogLevel::error,

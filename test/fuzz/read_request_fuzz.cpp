@@ -3,8 +3,7 @@
 #include "bytes/read_request.hpp"
 
 #include "fuzz/input.hpp"
-
-#include <boost/regex.hpp>
+#include "support/arrivals.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -28,15 +27,7 @@ End end_of_delimiter(std::string_view delimiter) {
 }
 
 End end_of_regex(std::string_view expression) {
-    using namespace boost::regex_constants;
-    return [compiled = boost::regex(expression.begin(), expression.end(),
-                                    perl | no_mod_s | no_mod_m)](std::string_view all) {
-        boost::match_results<char const*> match;
-        auto const* const last = all.data() + all.size();
-        if (all.empty() || !regex_search(all.data(), last, match, compiled))
-            return npos;
-        return static_cast<std::size_t>(match[0].second - all.data());
-    };
+    return [whole = WholeSearch(expression)](std::string_view all) { return whole.end_in(all); };
 }
 
 // Lets the input arrive in pieces, spelled in `alphabet` if that is not empty.
@@ -64,11 +55,15 @@ void arrive(ReadRequest request, Input input, std::string_view alphabet, std::si
 // that takes long.
 std::string expression_from(Input& input) {
     constexpr std::string_view atoms[] = {
-        "a", "b",       "\\n",   ".",      "[ab]",   "[^a]",    "\\w",   "\\b",    "\\B", "^",
-        "$", "(?=a)",   "(?!a)", "(?<=a)", "(?<!b)", "(ab)",    "(a|b)", "(?:|b)", "\\1", "(?>a*)",
-        "|", "\\r?\\n", "(?i)",  "(?s)",   "(?m)",   "(?=.*b)", "\\<",   "\\>"};
-    constexpr std::string_view repeats[] = {"",   "",   "",   "*",   "+",     "?",
-                                            "*?", "+?", "??", "{2}", "{1,2}", "*+"};
+        "a",       "b",      "\\n",      ".",       "[ab]",     "[^a]",
+        "\\w",     "\\b",    "\\B",      "^",       "(",        "(?:",
+        ")",       "(?=ab)", "(?!ab|c)", "(?<=ab)", "(?<!a|b)", "[[:alpha:]\\n]",
+        "\\x61",   "\\A",    "\\z",      "$",       "(?=a)",    "(?!a)",
+        "(?<=a)",  "(?<!b)", "(ab)",     "(a|b)",   "(?:|b)",   "\\1",
+        "(?>a*)",  "|",      "\\r?\\n",  "(?i)",    "(?s)",     "(?m)",
+        "(?=.*b)", "\\<",    "\\>"};
+    constexpr std::string_view repeats[] = {"",   "",    "",      "*",  "+",  "?",      "*?",  "+?",
+                                            "??", "{2}", "{1,2}", "*+", "++", "{0,2}?", "{2,}"};
     std::string expression;
     for (auto n = 1 + input.byte() % 6; n-- > 0;) {
         expression += atoms[input.byte() % std::size(atoms)];

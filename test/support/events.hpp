@@ -32,6 +32,8 @@ inline std::string word(error_code ec) {
         return "closed";
     if (ec == error::unsatisfiable_read)
         return "unsatisfiable";
+    if (ec == error::expression_too_costly)
+        return "too_costly";
     if (ec == error::buffer_full)
         return "full";
     if (ec == error::already_reading)
@@ -52,12 +54,13 @@ public:
         *text_ += event;
     }
 
-    /// A handler of any operation: adds the name, and the data or the error.
+    /// A handler of any operation: adds the name, and the data or the error; beside an error data
+    /// only if they are not what an operation that failed has to tell, nothing.
     auto on(std::string name) const {
         return [events = *this, name = std::move(name)]<class... Result>(
                    error_code ec, Result const&... result) mutable {
             if (ec)
-                events.add(name + "!" + word(ec));
+                events.add(name + "!" + (word(ec) + ... + beside(result)));
             else if constexpr (sizeof...(Result) == 0)
                 events.add(name);
             else
@@ -74,6 +77,10 @@ public:
     std::string take() { return std::exchange(*text_, {}); }
 
 private:
+    template <class T>
+    static std::string beside(T const& result) {
+        return result == T() ? "" : ":" + text(result);
+    }
     static std::string const& text(std::string const& data) { return data; }
     static std::string text(std::size_t n) { return std::to_string(n); }
     template <class T>

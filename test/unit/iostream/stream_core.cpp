@@ -340,6 +340,19 @@ BOOST_AUTO_TEST_CASE(T080_T081_unsatisfiable_closes_and_is_logged) {
     BOOST_TEST(log.count("Unsatisfiable read, closing connection") == 1);
 }
 
+BOOST_AUTO_TEST_CASE(T083_an_expression_too_costly_closes_and_is_logged) {
+    CapturedLog const log;
+    Scripted io;
+    Events events;
+    io.stream->set_close_callback(events.at("close"));
+    io.stream->read_until_regex("(?=(a+)+b)a", events.on("1"));
+    io.wire->arrive(std::string(100, 'a'));
+    io.run();
+    BOOST_TEST(events.take() == "1!too_costly, close");
+    BOOST_TEST(word(io.stream->error()) == "too_costly");
+    BOOST_TEST(log.count("Regular expression too costly") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(T112_T113_another_error_on_read_is_logged_once) {
     CapturedLog const log;
     Scripted io;
