@@ -299,8 +299,8 @@ public:
     /// no shared_ptr owns. Tornado: IOStream.connect.
     ///
     /// `server_hostname`: the name that an SSLIOStream asks for and verifies (T132); a plain stream
-    /// ignores it. With TLS completion comes after the handshake. Throws std::invalid_argument for
-    /// an empty address, and for a name that is none.
+    /// ignores it. With TLS completion comes after the handshake. Throws std::invalid_argument, in
+    /// the caller, for a name that is none.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     auto connect(Address const& peer, Token&& token = asio::deferred_t());
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
@@ -362,7 +362,6 @@ private:
 
     virtual void check_server(std::string const& hostname) const; // throws
     virtual void expect_server(std::string const& hostname);
-    void check_connect(Address const& peer, std::string const& server_hostname) const;
     static void check_tls(std::shared_ptr<asio::ssl::context> const& context,
                           std::string const& server_hostname);
     void start_connect(endpoint_type const& peer, std::string const& server_hostname,
