@@ -373,9 +373,10 @@ private:
 };
 
 /// An IOStream whose bytes are encrypted. The handshake begins by itself (T134): on a connected
-/// socket when the stream is made, with 60 seconds to be over, else after connect(). Reads and
-/// writes are legal before it is over and wait for it (T137); what is written in one turn leaves in
-/// as few records as it fits in.
+/// socket when the stream is made, with 60 seconds to be over, else after connect(). From the
+/// loop's next turn on, or from set_close_callback, it is an operation in flight that keeps a
+/// shared stream alive. Reads and writes are legal before it is over and wait for it (T137); what
+/// is written in one turn leaves in as few records as it fits in.
 ///
 /// A handshake that fails closes the stream with the cause, a code of certificate_category() or
 /// OpenSSL's (`asio::error::get_ssl_category()`), and logs one warning; a peer that merely goes
