@@ -319,8 +319,8 @@ public:
     /// no shared_ptr owns. Tornado: IOStream.connect.
     ///
     /// `server_hostname`: the name that an SSLIOStream asks for and verifies (T132); a plain stream
-    /// ignores it. With TLS completion comes after the handshake. Throws std::invalid_argument for
-    /// an empty address, and for a name that is none.
+    /// ignores it. With TLS completion comes after the handshake. Throws std::invalid_argument, in
+    /// the caller, for a name that is none.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     auto connect(Address const& peer, Token&& token = asio::deferred_t());
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
@@ -382,7 +382,6 @@ private:
 
     virtual void check_server(std::string const& hostname) const; // throws
     virtual void expect_server(std::string const& hostname);
-    void check_connect(Address const& peer, std::string const& server_hostname) const;
     static void check_tls(std::shared_ptr<asio::ssl::context> const& context,
                           std::string const& server_hostname);
     void start_connect(endpoint_type const& peer, std::string const& server_hostname,
@@ -394,9 +393,10 @@ private:
 };
 
 /// An IOStream whose bytes are encrypted. The handshake begins by itself (T134): on a connected
-/// socket when the stream is made, with 60 seconds to be over, else after connect(). Reads and
-/// writes are legal before it is over and wait for it (T137); what is written in one turn leaves in
-/// as few records as it fits in.
+/// socket when the stream is made, with 60 seconds to be over, else after connect(). From the
+/// loop's next turn on, or from set_close_callback, it is an operation in flight that keeps a
+/// shared stream alive. Reads and writes are legal before it is over and wait for it (T137); what
+/// is written in one turn leaves in as few records as it fits in.
 ///
 /// A handshake that fails closes the stream with the cause, a code of certificate_category() or
 /// OpenSSL's (`asio::error::get_ssl_category()`), and logs one warning; a peer that merely goes

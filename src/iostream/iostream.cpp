@@ -12,7 +12,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdexcept>
 #include <sys/socket.h>
 
 namespace tornado {
@@ -194,12 +193,6 @@ IOStream::~IOStream() = default;
 void IOStream::check_server(std::string const&) const {}
 
 void IOStream::expect_server(std::string const&) {}
-
-void IOStream::check_connect(Address const& peer, std::string const& server_hostname) const {
-    if (peer == Address())
-        throw std::invalid_argument("connect: the address is empty: give that of the peer");
-    check_server(server_hostname);
-}
 
 void IOStream::start_connect(endpoint_type const& peer, std::string const& server_hostname,
                              detail::ConnectCompletion&& handler) {

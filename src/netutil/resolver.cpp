@@ -197,8 +197,8 @@ public:
         : wait_(std::in_place, executor, asio::steady_timer::time_point::max()) {}
 
     void start(Handler&& handler);
-    /// look_up has returned; an answer that it dropped meanwhile is `dropped_for`.
-    void begun(error_code dropped_for);
+    /// look_up has returned or thrown: only now does a completion that it has dropped count.
+    void begun();
     // On any thread.
     void answer(error_code ec, std::vector<Address> addresses);
     void drop();
@@ -267,14 +267,14 @@ void Resolver::Request::drop() {
     answer(asio::error::operation_aborted, {});
 }
 
-void Resolver::Request::begun(error_code dropped_for) {
+void Resolver::Request::begun() {
     {
         std::lock_guard const lock(mutex_);
         beginning_ = false;
         if (!dropped_)
             return;
     }
-    answer(dropped_for, {});
+    answer(asio::error::operation_aborted, {});
 }
 
 bool Resolver::Request::wanted() {
@@ -352,16 +352,15 @@ void Resolver::start(std::string const& host, std::uint16_t port, int family,
         return;
     auto const request = std::make_shared<Request>(get_executor());
     request->start(std::move(handler));
-    error_code failure = asio::error::operation_aborted;
     try {
         look_up(host, port, family, Completion(request));
     } catch (...) {
         log(Logger::application, LogLevel::error,
             "Exception in look_up of \"" + detail::printable(host) +
                 "\": " + describe(std::current_exception()));
-        failure = code_for(std::current_exception());
+        request->answer(code_for(std::current_exception()), {});
     }
-    request->begun(failure);
+    request->begun();
 }
 
 void Resolver::look_up(std::string host, std::uint16_t port, int family, Completion completion) {

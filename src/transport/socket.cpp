@@ -58,6 +58,10 @@ error_code SocketTransport::pending_error() noexcept {
 
 // Asio's own synchronous connect waits for the end, so the call is made here.
 Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
+    if (peer.protocol().family() == AF_UNSPEC) { // to connect(2) it means to disconnect
+        ec = asio::error::address_family_not_supported;
+        return Direction::none;
+    }
     if (!socket_->is_open()) {
         // Asio's open() leaves it to be inherited.
         auto const protocol = peer.protocol();

@@ -29,6 +29,17 @@ BOOST_AUTO_TEST_CASE(each_code_has_a_message_of_its_own) {
     BOOST_TEST(error_code(99, error_category()).message() == "Unknown tornado error 99");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_certificate_lacks_has_a_message_beside_openssls) {
+    error_code const ec = certificate_error::no_subject_alt_name;
+    BOOST_TEST((ec.category() == certificate_category()));
+    BOOST_TEST(ec.message() ==
+               "Certificate verify failed: it names no server: make it anew, with a "
+               "subjectAltName (a common name does not count)");
+    BOOST_TEST(certificate_category().message(10) ==
+               "Certificate verify failed: certificate has expired");
+    BOOST_TEST((ec != errc::stream_closed));
+}
+
 BOOST_AUTO_TEST_CASE(codes_that_end_a_stream_equal_the_condition) {
     for (error_code ec :
          {error_code(error::stream_closed), error_code(error::unsatisfiable_read),

@@ -167,7 +167,7 @@ auto IOStream::connect(Address const& peer, Token&& token) {
 
 template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token>
 auto IOStream::connect(Address const& peer, std::string server_hostname, Token&& token) {
-    check_connect(peer, server_hostname);
+    check_server(server_hostname);
     return asio::async_initiate<Token, void(error_code, IOStreamPtr)>(
         detail::Initiation{
             this,

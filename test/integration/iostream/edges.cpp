@@ -12,9 +12,11 @@
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <netinet/in.h>
@@ -22,6 +24,7 @@
 #include <stdexcept>
 #include <string>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 using namespace tornado;
 using namespace tornado::test;
@@ -94,8 +97,34 @@ BOOST_AUTO_TEST_CASE(a_refused_argument_is_caught_where_it_was_given) {
         } catch (std::invalid_argument const&) {
             ++caught;
         }
+        // Linux takes a name that fills all its room; Asio has none for it.
+        sockaddr_un whole{AF_UNIX, {}};
+        std::ranges::fill(whole.sun_path, 'x');
+        Address const address(asio::generic::stream_protocol::endpoint(&whole, sizeof whole));
+        auto const stream =
+            std::make_shared<IOStream>(asio::local::stream_protocol::socket(io.context));
+        try {
+            co_await stream->connect(address);
+        } catch (system_error const& e) {
+            caught += e.code() == asio::error::name_too_long;
+        }
     });
-    BOOST_TEST(caught == 2);
+    BOOST_TEST(caught == 3);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_address_is_nobodys) {
+    StreamAndSocket<TcpKind> io;
+    for (bool const open : {false, true}) { // to connect(2) it would mean to disconnect
+        asio::ip::tcp::socket socket(io.context);
+        if (open)
+            socket.open(asio::ip::tcp::v4());
+        Events events;
+        auto const stream = std::make_shared<IOStream>(std::move(socket));
+        stream->connect(Address(), events.on("connect"));
+        io.run_until([&] { return stream->closed(); });
+        io.poll();
+        BOOST_TEST(events.take() == "connect!" + word(asio::error::address_family_not_supported));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_watermark_callback_that_holds_its_stream_is_released_with_the_close) {

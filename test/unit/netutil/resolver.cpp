@@ -531,12 +531,20 @@ BOOST_AUTO_TEST_CASE(an_exception_of_look_up_is_told_to_the_one_who_asked) {
     BOOST_TEST(told([](auto&) { throw std::bad_alloc(); }) == "x:" + word(asio::error::no_memory));
     BOOST_TEST(log.count("Exception in look_up of \"x\\x0a\": std::runtime_error: no") == 1);
     BOOST_TEST(log.lines().size() == 4u);
-    // What was answered, dropped or kept before stands.
+    // What was answered before stands.
     BOOST_TEST(told([](auto& completion) {
                    completion({}, {Address("10.0.0.1", 1)});
                    throw std::runtime_error("too late");
                }) == "x:10.0.0.1:1");
     BOOST_TEST(log.count("too late") == 1);
+    std::vector<Resolver::Completion> kept;
+    BOOST_TEST(told([&](auto& completion) {
+                   kept.push_back(std::move(completion));
+                   throw system_error(asio::error::connection_refused);
+               }) == "x:refused");
+    kept.clear();
+    io.run();
+    BOOST_TEST(events.take() == "");
     BOOST_TEST(told([](auto& completion) { auto const dropped = std::move(completion); }) ==
                "x:aborted");
 }
