@@ -6,6 +6,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <concepts>
 #include <memory>
 #include <string>
 #include <utility>
@@ -82,7 +83,7 @@ private:
         return result == T() ? "" : ":" + text(result);
     }
     static std::string const& text(std::string const& data) { return data; }
-    static std::string text(std::size_t n) { return std::to_string(n); }
+    static std::string text(std::integral auto n) { return std::to_string(n); }
     template <class T>
     static std::string text(std::shared_ptr<T> const& stream) {
         return stream ? "stream" : "null";

@@ -641,7 +641,7 @@ BOOST_AUTO_TEST_CASE(a_context_may_end_before_the_subprocess_and_the_program) {
 
 BOOST_AUTO_TEST_CASE(a_loop_may_be_closed_while_a_program_runs) {
     std::optional<IOLoop> loop(std::in_place);
-    Subprocess program({"cat"}, all_streams);
+    Subprocess program({"sleep", "60"});
     program.set_exit_callback([](int) { BOOST_ERROR("the loop is closed"); });
     program.wait_for_exit([](error_code, int) { BOOST_ERROR("the loop is closed"); });
     loop->run_sync([] {});
