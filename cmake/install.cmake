@@ -32,13 +32,14 @@ install(
 )
 
 # A static library needs OpenSSL and the threads from whoever links it; a shared one brings them.
-get_target_property(type tornado_asio TYPE)
-if(type STREQUAL "STATIC_LIBRARY")
+if(TORNADO_ASIO_TYPE STREQUAL "STATIC_LIBRARY")
     set(pc_private "")
     set(pc_libs " -pthread")
+    set(pc_define " -DTORNADO_ASIO_STATIC")
 else()
     set(pc_private ".private")
     set(pc_libs "")
+    set(pc_define "")
 endif()
 
 # Boost has no pkg-config file: name its folder, unless the compiler looks there anyway.

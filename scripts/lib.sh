@@ -47,7 +47,8 @@ need() {
     rm -f "$log"
 }
 
-# Compilers run through ccache where there is one.
-if command -v ccache >/dev/null; then
+# Compilers run through ccache where there is one, and a place for it.
+if command -v ccache >/dev/null && cache=$(ccache --get-config cache_dir 2>/dev/null) &&
+    mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ]; then
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi

@@ -11,7 +11,7 @@ import unittest
 
 PATIENCE = 30  # seconds, for anything that is waited for
 COMMAND = []  # the program under test, set by main()
-PLACE = ["--port", "0", "--address", "127.0.0.1"]
+PLACE = ["--port", "0"]
 
 
 class Program:
@@ -135,9 +135,15 @@ class Conventions:
     def test_port_in_use_is_one_line_and_exit_code_1(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = str(other.getsockname()[1])
-            code, out, err = start_failing("--port", port, "--address", "127.0.0.1")
+            code, out, err = start_failing("--port", port)
         self.assertEqual((code, out, err.count("\n")), (1, "", 1))
         self.assertIn(port, err)
+
+    def test_listens_on_this_machine_alone_unless_told_otherwise(self):
+        with Program() as program:
+            self.assertEqual(set(re.findall(r"//([^:/]+):", program.listening)), {"127.0.0.1"})
+        with Program("--address", "0.0.0.0") as program:
+            self.assertEqual(set(re.findall(r"//([^:/]+):", program.listening)), {"0.0.0.0"})
 
     def test_signals_end_it_with_exit_code_0(self):
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,15 +24,10 @@ void raise_descriptor_limit() {
     }
 }
 
-// What to type into a browser on this machine.
 std::string url(tornado::Address const& address, std::string_view scheme) {
     if (address.is_unix())
         return "unix:" + address.path();
-    auto const port = address.port();
-    auto const here = address.ip() == "0.0.0.0" ? tornado::Address("127.0.0.1", port)
-                      : address.ip() == "::"    ? tornado::Address("::1", port)
-                                                : address;
-    return std::string(scheme) + "://" + here.to_string() + "/";
+    return std::string(scheme) + "://" + address.to_string() + "/";
 }
 
 void say_where(std::vector<Listening> const& servers) {
@@ -55,7 +50,7 @@ void remove_unix_socket(Place const& place) {
 
 void Place::add_to(Options& options) {
     options.add("port", &port, "port to listen on; 0 picks one");
-    options.add("address", &address, "address or host name to listen on; all interfaces if empty");
+    options.add("address", &address, "address or host name to listen on; all interfaces: ''");
     options.add("unix", &unix_path, "listen on this Unix socket instead");
     options.add("drain-time", &drain, "how long a stop waits for live connections");
 }

@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 /// Where to serve, and how long a stop may take.
 struct Place {
     std::uint16_t port = 8888;
-    std::string address;
+    std::string address = "127.0.0.1"; // an example is for its own machine
     std::string unix_path;
     Options::seconds drain = std::chrono::seconds(10);
 

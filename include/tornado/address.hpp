@@ -60,7 +60,6 @@ public:
     asio::ip::tcp::endpoint tcp_endpoint() const;
 
     friend bool operator==(Address const&, Address const&) = default;
-    friend TORNADO_ASIO_EXPORT std::ostream& operator<<(std::ostream& out, Address const& address);
 
 private:
     friend struct std::hash<Address>;
@@ -70,6 +69,9 @@ private:
     };
     std::variant<std::monostate, asio::ip::tcp::endpoint, Name> value_;
 };
+
+/// to_string().
+TORNADO_ASIO_EXPORT std::ostream& operator<<(std::ostream& out, Address const& address);
 
 } // namespace tornado
 

@@ -36,7 +36,7 @@ SignalInbox::SignalInbox(asio::io_context& context, Function<void()> take_all)
 void SignalInbox::push(SignalCallback const& callback) noexcept {
     auto position = head_.load(std::memory_order_relaxed);
     for (;;) {
-        auto& slot = slots_[position % slots_.size()];
+        auto& slot = slots_[static_cast<std::size_t>(position % slots_.size())];
         auto const turn = slot.turn.load(std::memory_order_acquire);
         if (turn < position) {
             dropped_.fetch_add(1, std::memory_order_relaxed);
@@ -56,7 +56,7 @@ void SignalInbox::push(SignalCallback const& callback) noexcept {
 }
 
 std::optional<SignalCallback> SignalInbox::pop() noexcept {
-    auto& slot = slots_[tail_ % slots_.size()];
+    auto& slot = slots_[static_cast<std::size_t>(tail_ % slots_.size())];
     if (slot.turn.load(std::memory_order_acquire) != tail_ + 1)
         return std::nullopt;
     auto const callback = slot.callback;

@@ -2,13 +2,16 @@
 // The least program that needs the headers, the library and what the library stands on.
 #include <tornado/ioloop.hpp>
 
+#include "plugin.hpp"
+
 #include <iostream>
 
-int main() {
+int main(int argc, char** argv) {
     tornado::IOLoop loop;
     loop.add_callback([&] {
         std::cout << "hello from the loop\n";
         loop.stop();
     });
     loop.start();
+    return argc == 2 ? check_plugin(argv[1]) : 0;
 }

@@ -21,7 +21,7 @@ class Server:
 
     def __init__(self, log, *options):
         self.process = subprocess.Popen(
-            [sys.argv[1], "--port", "0", "--address", "127.0.0.1", *options],
+            [sys.argv[1], "--port", "0", *options],
             stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)/"

@@ -60,7 +60,7 @@ class HttpsGet(peers.Client, unittest.TestCase):
     def test_the_server_of_lesson_3(self):
         certfile, keyfile = peers.CERTIFICATES["localhost"]
         served = subprocess.Popen(
-            [HTTP, "--port", "0", "--tls-port", "0", "--address", "127.0.0.1", "--quiet",
+            [HTTP, "--port", "0", "--tls-port", "0", "--quiet",
              "--certfile", certfile, "--keyfile", keyfile], stdout=subprocess.PIPE, text=True)
         try:
             port = re.search(r"https://127\.0\.0\.1:(\d+)", served.stdout.readline())[1]

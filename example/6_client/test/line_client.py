@@ -31,7 +31,7 @@ class LineClient(peers.Client, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.ca = peers.CERTIFICATES["ca"][0]
-        cls.echo = subprocess.Popen([ECHO, "--port", "0", "--address", "127.0.0.1"],
+        cls.echo = subprocess.Popen([ECHO, "--port", "0"],
                                     stdout=subprocess.PIPE, text=True)
         cls.port = cls.echo.stdout.readline().strip().strip("/").rsplit(":", 1)[1]
 
