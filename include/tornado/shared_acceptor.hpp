@@ -24,11 +24,11 @@ namespace tornado {
 ///     });
 ///
 /// The loop of the server that came first accepts for all; when that server stops, another's does.
-/// A connection crosses to its server's loop by IOLoop::add_callback, before any byte of it is
-/// read. When every server accepts as many as it may, accepting pauses. After the last server has
-/// stopped, or has been destroyed, the sockets are closed, and a server that comes later gets
-/// nothing. Connections that are on their way to a server that stops go to another one; those on
-/// their way to a loop that ends are closed with it.
+/// A connection crosses to its server's thread before any byte of it is read. When every server has
+/// as many as it may, accepting pauses. After the last server has stopped, or its loop has ended,
+/// the sockets are closed, and a server that comes later gets nothing. Connections that are on
+/// their way to a server that stops go to another one; those on their way to a loop that ends are
+/// closed with it.
 ///
 /// May be destroyed at any moment: servers that listen keep what they need. Thread-safe.
 class TORNADO_ASIO_EXPORT SharedAcceptor {

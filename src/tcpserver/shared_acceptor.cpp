@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "tcpserver/shared_acceptor.hpp"
 
-#include "tornado/ioloop.hpp"
+#include <boost/asio/post.hpp>
 
 #include <utility>
 
@@ -12,28 +12,20 @@ SharedAcceptor::Impl::Impl(std::vector<ListenSocket> sockets) : idle_(std::move(
         addresses_.push_back(socket.local_address());
 }
 
-SharedAcceptor::Impl::Seat SharedAcceptor::Impl::sit(IOLoop& loop, std::size_t capacity,
-                                                     AcceptHandler handler) {
-    auto place = Place{&loop, std::make_shared<AcceptHandler>(std::move(handler))};
-    std::unique_lock lock(mutex_);
+SharedAcceptor::Impl::Server SharedAcceptor::Impl::enter(Place place, std::size_t capacity) {
+    std::lock_guard const lock(mutex_);
     auto const server = balance_.add(capacity);
     places_.emplace(server, std::move(place));
-    bool const first = !accepting_;
-    if (first)
+    if (!accepting_)
         accepting_ = server;
-    lock.unlock();
-
-    Seat seat(shared_from_this(), server);
-    if (first)
-        accept_on(server);
-    return seat;
+    return server;
 }
 
 void SharedAcceptor::Impl::accept_on(Server server) {
     std::unique_lock lock(mutex_);
     if (accepting_ != server)
         return;
-    auto const executor = places_.at(server).loop->get_executor();
+    auto const executor = places_.at(server).executor;
     auto sockets = std::exchange(idle_, {});
     bool const full = balance_.full();
     lock.unlock();
@@ -61,11 +53,11 @@ void SharedAcceptor::Impl::accepted(AcceptedSocket connection, Address address) 
 bool SharedAcceptor::Impl::hand_over(AcceptedSocket connection, Address address) {
     std::lock_guard const lock(mutex_);
     if (auto const server = balance_.next())
-        places_.at(*server).loop->add_callback([self = shared_from_this(), server = *server,
-                                                connection = std::move(connection),
-                                                address = std::move(address)]() mutable {
-            self->arrive(server, std::move(connection), std::move(address));
-        });
+        asio::post(places_.at(*server).executor,
+                   [self = shared_from_this(), server = *server, connection = std::move(connection),
+                    address = std::move(address)]() mutable {
+                       self->arrive(server, std::move(connection), std::move(address));
+                   });
     return !balance_.full();
 }
 
@@ -86,10 +78,9 @@ void SharedAcceptor::Impl::arrive(Server server, AcceptedSocket connection, Addr
 void SharedAcceptor::Impl::set_active(Server server, std::size_t count) {
     std::lock_guard const lock(mutex_);
     if (balance_.set_active(server, count) && !std::exchange(looking_again_, true))
-        places_.at(*accepting_)
-            .loop->add_callback([self = shared_from_this(), acceptor = *accepting_] {
-                self->look_again(acceptor);
-            });
+        asio::post(
+            places_.at(*accepting_).executor,
+            [self = shared_from_this(), acceptor = *accepting_] { self->look_again(acceptor); });
 }
 
 /// There may be room again, and there is a descriptor more.
@@ -122,7 +113,31 @@ void SharedAcceptor::Impl::leave(Server server) {
         return idle_.clear();
     auto const& [next, place] = *places_.begin();
     accepting_ = next;
-    place.loop->add_callback([self = shared_from_this(), next = next] { self->accept_on(next); });
+    asio::post(place.executor, [self = shared_from_this(), next = next] { self->accept_on(next); });
+}
+
+// ---- Seat
+
+// Of two constructors, so that the destructor runs when this one throws.
+SharedAcceptor::Impl::Seat::Seat(std::shared_ptr<Impl> acceptor,
+                                 asio::any_io_executor const& executor, std::size_t capacity,
+                                 AcceptHandler handler)
+    : Seat(std::move(acceptor)) {
+    if (!tie(executor))
+        return;
+    server_ =
+        acceptor_->enter({executor, std::make_shared<AcceptHandler>(std::move(handler))}, capacity);
+    acceptor_->accept_on(*server_);
+}
+
+void SharedAcceptor::Impl::Seat::set_active(std::size_t count) const {
+    if (server_)
+        acceptor_->set_active(*server_, count);
+}
+
+void SharedAcceptor::Impl::Seat::leave() {
+    if (auto const server = std::exchange(server_, {}))
+        acceptor_->leave(*server);
 }
 
 // ---- SharedAcceptor

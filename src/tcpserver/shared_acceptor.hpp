@@ -6,6 +6,7 @@
 
 #include "netutil/accept_loop.hpp"
 #include "tcpserver/balance.hpp"
+#include "tether.hpp"
 
 #include <map>
 #include <mutex>
@@ -17,44 +18,45 @@ namespace tornado {
 /// end, and never while a handler runs. What listens belongs to the thread of `accepting_`, the
 /// server whose loop accepts:
 ///
-///     idle_ --sit(), or the former one's leave()--> listeners_ on the next one's loop
-///           <------------------leave()------------
+///     idle_ --accept_on()--> listeners_ on that loop
+///           <---leave()-----
 class SharedAcceptor::Impl : public std::enable_shared_from_this<Impl> {
 public:
     explicit Impl(std::vector<ListenSocket> sockets);
 
     std::vector<Address> const& addresses() const noexcept { return addresses_; }
 
-    /// A server's part. Everything on its loop's thread; leaves when it is destroyed.
-    class Seat {
+    /// A server's part, until it is destroyed or its context ends. Everything on the context's
+    /// thread.
+    class Seat final : detail::Tether {
     public:
-        Seat(std::shared_ptr<Impl> acceptor, detail::Balance::Server server)
-            : acceptor_(std::move(acceptor)), server_(server) {}
-        Seat(Seat&&) = default;
-        ~Seat() {
-            if (acceptor_)
-                acceptor_->leave(server_);
-        }
+        /// `handler` is called from `executor` for each connection that falls to it.
+        Seat(std::shared_ptr<Impl> acceptor, asio::any_io_executor const& executor,
+             std::size_t capacity, AcceptHandler handler);
+        ~Seat() { leave(); }
 
         /// How many connections the server has.
-        void set_active(std::size_t count) const { acceptor_->set_active(server_, count); }
+        void set_active(std::size_t count) const;
         std::vector<Address> const& addresses() const noexcept { return acceptor_->addresses(); }
 
     private:
-        std::shared_ptr<Impl> acceptor_;
-        detail::Balance::Server server_;
-    };
+        explicit Seat(std::shared_ptr<Impl> acceptor) : acceptor_(std::move(acceptor)) {}
+        void leave();
+        // Before the listeners are told, so that another one can have their sockets.
+        void context_ended() noexcept override { leave(); }
 
-    /// `handler` is called on `loop` for each connection that falls to it.
-    Seat sit(IOLoop& loop, std::size_t capacity, AcceptHandler handler);
+        std::shared_ptr<Impl> acceptor_;
+        std::optional<detail::Balance::Server> server_;
+    };
 
 private:
     using Server = detail::Balance::Server;
     struct Place {
-        IOLoop* loop;
+        asio::any_io_executor executor;
         std::shared_ptr<AcceptHandler> handler;
     };
 
+    Server enter(Place place, std::size_t capacity);
     void accept_on(Server server);
     void accepted(AcceptedSocket connection, Address address);
     bool hand_over(AcceptedSocket connection, Address address);

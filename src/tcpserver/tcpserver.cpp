@@ -119,7 +119,7 @@ private:
     StreamHandler handler_;
     TCPServerOptions options_;
     std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
-    std::vector<SharedAcceptor::Impl::Seat> seats_;
+    std::list<SharedAcceptor::Impl::Seat> seats_;
     boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
     std::shared_ptr<Shared> self_;                    // while there are some
     std::list<std::shared_ptr<Ending>> endings_;
@@ -147,8 +147,8 @@ void TCPServer::Shared::add(ListenSocket socket) {
 void TCPServer::Shared::add(SharedAcceptor::Impl& acceptor) {
     if (executor_.ended())
         return;
-    auto& loop = *IOLoop::of(asio::query(executor(), asio::execution::context));
-    seats_.push_back(acceptor.sit(loop, options_.max_connections, accept_handler()));
+    seats_.emplace_back(acceptor.shared_from_this(), executor(), options_.max_connections,
+                        accept_handler());
     update_accepting();
 }
 

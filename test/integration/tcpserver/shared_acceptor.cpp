@@ -208,6 +208,30 @@ BOOST_AUTO_TEST_CASE(when_the_accepting_loop_ends_another_one_accepts) {
     BOOST_TEST(numbers == "012");
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_outlives_its_loop_has_left) {
+    SharedAcceptor acceptor(loopback());
+    LoopGroup loops;
+    std::vector<std::pair<IOLoop*, std::unique_ptr<TCPServer>>> servers;
+    std::thread client;
+    std::string answer;
+    loops.run(2, [&](IOLoop& loop) {
+        servers.emplace_back(
+            &loop, std::make_unique<TCPServer>(loop, [](IOStreamPtr const& stream, Address const&) {
+                stream->write("hello\n");
+            }));
+        servers.back().second->listen(acceptor);
+        if (servers.size() == 2)
+            client = std::thread([&] {
+                servers[0].first->stop();
+                for (int i = 0; i < 3; ++i)
+                    answer = BlockingClient(acceptor.addresses().at(0)).line();
+                loops.stop();
+            });
+    });
+    client.join();
+    BOOST_TEST(answer == "hello\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_server_may_come_back) {
     Sharing servers(2);
     std::string numbers;
