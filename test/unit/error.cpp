@@ -15,10 +15,10 @@ BOOST_AUTO_TEST_SUITE(error_codes)
 
 BOOST_AUTO_TEST_CASE(each_code_has_a_message_of_its_own) {
     std::set<std::string> messages;
-    for (auto e : {error::stream_closed, error::unsatisfiable_read, error::buffer_full,
-                   error::already_reading, error::already_waiting, error::not_idle,
-                   error::server_name_required, error::wrong_direction,
-                   error::expression_too_costly}) {
+    for (auto e :
+         {error::stream_closed, error::unsatisfiable_read, error::buffer_full,
+          error::already_reading, error::already_waiting, error::not_idle,
+          error::server_name_required, error::wrong_direction, error::expression_too_costly}) {
         error_code const ec = e;
         BOOST_TEST(ec.failed());
         BOOST_TEST(ec.category().name() == "tornado");
