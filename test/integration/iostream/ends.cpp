@@ -123,7 +123,7 @@ std::vector<Case> cases() {
 BOOST_AUTO_TEST_SUITE(iostream_ends)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(T059_T067_T111_last_words_and_the_cause_in_every_order, Kind,
-                              PairKinds) {
+                              ConnectionKinds) {
     for (auto const& c : cases()) {
         BOOST_TEST_CONTEXT(c) {
             Peer<Kind> io;
@@ -164,7 +164,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T059_T067_T111_last_words_and_the_cause_in_every_o
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(T111_a_reset_that_a_send_meets_first_is_a_reset, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(T111_a_reset_that_a_send_meets_first_is_a_reset, Kind,
+                              ConnectionKinds) {
     Peer<Kind> io;
     Events events;
     io.stream->read_until("\n", events.on("read"));
@@ -179,7 +180,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T111_a_reset_that_a_send_meets_first_is_a_reset, K
 
 // ---- An answer to a peer that has ended its side
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(T110_an_answer_that_is_being_written_arrives, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(T110_an_answer_that_is_being_written_arrives, Kind, ConnectionKinds) {
     Peer<Kind> io;
     Events events;
     auto const stream = io.stream;
@@ -207,7 +208,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T110_an_answer_that_is_being_written_arrives, Kind
     BOOST_TEST(word(stream->error()) == "eof");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T110_an_idle_stream_closes_at_once, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T110_an_idle_stream_closes_at_once, Kind, ConnectionKinds) {
     Peer<Kind> io;
     Events events;
     io.stream->set_close_callback(events.at("close"));
@@ -220,7 +221,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T110_an_idle_stream_closes_at_once, Kind, Pai
 
 // ---- Peers that are gone while nobody reads what they sent
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T104_an_end_behind_unread_bytes_is_noticed, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T104_an_end_behind_unread_bytes_is_noticed, Kind,
+                              ConnectionKinds) {
     for (bool const reset : {false, true}) {
         BOOST_TEST_CONTEXT((reset ? "reset" : "end")) {
             Peer<Kind> io;
@@ -243,7 +245,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T104_an_end_behind_unread_bytes_is_noticed, K
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(T074_a_reset_is_noticed_without_a_close_callback, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(T074_a_reset_is_noticed_without_a_close_callback, Kind,
+                              ConnectionKinds) {
     for (bool const more_than_a_chunk : {false, true}) {
         Peer<Kind> io(StreamOptions{.read_chunk_size = 16});
         Events events;
@@ -263,7 +266,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T074_a_reset_is_noticed_without_a_close_callback, 
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(T110_a_reset_after_a_half_close_is_noticed, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(T110_a_reset_after_a_half_close_is_noticed, Kind, ConnectionKinds) {
     Peer<Kind> io(StreamOptions{.half_close = true});
     Events events;
     io.stream->set_close_callback(events.at("close"));

@@ -22,7 +22,7 @@ using namespace tornado::test;
 
 BOOST_AUTO_TEST_SUITE(iostream_layers)
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(asios_tls_over_a_stream, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(asios_tls_over_a_stream, Kind, ConnectionKinds) {
     using Layer = asio::ssl::stream<IOStream&>;
     StreamPair<Kind> io;
     auto const client_side = client_context();

@@ -107,11 +107,11 @@ std::string const much(8 << 20, 'm');
 
 BOOST_AUTO_TEST_SUITE(stream_lifetime)
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_never_used, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_never_used, Kind, ConnectionKinds) {
     outlive<Kind>([](auto&, auto const&) {});
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_was_used_and_is_idle, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_was_used_and_is_idle, Kind, ConnectionKinds) {
     outlive<Kind>([](auto& pair, auto const&) {
         pair.run_test([&]() -> asio::awaitable<void> {
             co_await pair.far->write("line\n");
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_was_used_and_is_idle, Kind, PairKinds) {
     });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_with_unread_bytes_and_no_read, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_with_unread_bytes_and_no_read, Kind, ConnectionKinds) {
     outlive<Kind>([](auto& pair, auto const&) {
         pair.run_test([&]() -> asio::awaitable<void> {
             co_await pair.far->write("line\nrest");
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_with_unread_bytes_and_no_read, Kind, PairKinds
     });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_with_operations_pending, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_with_operations_pending, Kind, ConnectionKinds) {
     outlive<Kind>([](auto& pair, auto const& uncalled) {
         auto& near = *pair.near;
         near.set_close_callback([held = pair.near, f = uncalled.handler()] { f(); });
@@ -147,14 +147,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_with_operations_pending, Kind, PairKinds) {
     });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_whose_turn_is_posted, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_whose_turn_is_posted, Kind, ConnectionKinds) {
     outlive<Kind>([](auto& pair, auto const& uncalled) {
         pair.near->write("never sent", uncalled.handler());
         pair.near->read_bytes(1, uncalled.handler());
     });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_lingers_after_its_close, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_lingers_after_its_close, Kind, ConnectionKinds) {
     outlive<Kind>(
         [](auto& pair, auto const&) {
             pair.near->set_write_watermarks(2 * much.size(), 2 * much.size(), {});
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_lingers_after_its_close, Kind, PairKinds)
         asio::error::no_data);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_flushes, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_flushes, Kind, ConnectionKinds) {
     outlive<Kind>([](auto& pair, auto const& uncalled) {
         pair.near->write(much);
         pair.near->close_after_flush();
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_flushes, Kind, PairKinds) {
     });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_has_ended_before, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_has_ended_before, Kind, ConnectionKinds) {
     outlive<Kind>(
         [](auto& pair, auto const&) {
             pair.near->set_close_callback([] {});
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_that_has_ended_before, Kind, PairKinds) {
 }
 
 // What a write returns is a small value; it may be asked after the end.
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_result_of_a_write, Kind, PairKinds) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(the_result_of_a_write, Kind, ConnectionKinds) {
     auto pair = std::make_unique<StreamPair<Kind>>();
     auto const near = pair->near;
     auto const queued = near->write(much);
