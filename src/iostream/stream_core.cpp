@@ -68,6 +68,7 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
     : transport_(std::move(transport)),
       in_(options),
       out_(options),
+      last_turn_(turns),
       manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
       half_close_(options.half_close) {

@@ -253,7 +253,7 @@ private:
     };
     std::unique_ptr<Deadline> deadline_;
     std::uint64_t received_ = 0;
-    std::uint32_t last_turn_ = 0; // of this stream, in the count of the thread's
+    std::uint32_t last_turn_; // of this stream, in the count of the thread's
     error_code error_;
 
     Transport::Manners manners_;

@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(each_code_has_a_message_of_its_own) {
         BOOST_TEST(ec.message().find("nknown") == std::string::npos);
         messages.insert(ec.message());
     }
-    BOOST_TEST(messages.size() == 8U);
+    BOOST_TEST(messages.size() == 9U);
     BOOST_TEST(error_code(99, error_category()).message() == "Unknown tornado error 99");
 }
 
