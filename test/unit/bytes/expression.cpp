@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(what_going_back_may_cost_is_bounded_for_each_piece_and_each
     // It begins anywhere and goes to the end: twice over all that has come, with each piece.
     BOOST_TEST(within(affordable("(?>[^;]*);", 1024, 1 << 20), 125'000, 155'000));
     // Each byte costs 40 steps.
-    for (std::size_t const size : {570'000, 850'000}) {
+    for (std::size_t const size : {570'000U, 850'000U}) {
         SearchProgress progress;
         auto const found =
             search(*compiled("(?>ab|ac|ad|ae|af|ag|ah)i"), std::string(size, 'a'), progress);
@@ -203,8 +203,9 @@ BOOST_AUTO_TEST_CASE(T083_expressions_made_to_hurt_end_in_bounded_time) {
                                       {"(?(?=.*x)a|b)+c", 100},
                                       {"(?:(?:|)(?:|)(?:|)(?:|)(?:|)){20}b", 64 << 10}}) {
         std::size_t reached = 0;
-        auto const spent = cpu_time(
-            [&] { reached = affordable(text, static_cast<std::size_t>(piece), 64 << 10); });
+        auto const spent = cpu_time([&, text = text, piece = static_cast<std::size_t>(piece)] {
+            reached = affordable(text, piece, 64 << 10);
+        });
         BOOST_TEST_MESSAGE(text << ": " << reached << " bytes, " << spent.count() / 1'000'000
                                 << " ms");
         BOOST_TEST((spent < 20s), text); // fifty times what was measured

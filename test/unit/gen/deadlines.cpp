@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <random>
@@ -61,7 +62,8 @@ BOOST_AUTO_TEST_CASE(each_expires_in_its_turn_and_none_before_its_time) {
         };
         all->add(*added.item, limit);
         if (random() % 3 == 0) { // one of those that there are, expired or not
-            auto const victim = cases.begin() + random() % cases.size();
+            auto const victim =
+                cases.begin() + static_cast<std::ptrdiff_t>(random() % cases.size());
             victim->item->expired = [] { BOOST_ERROR("was removed"); };
             static_cast<void>(all->remove(*victim->item));
             static_cast<void>(all->remove(*victim->item)); // harmless
