@@ -254,11 +254,12 @@ BOOST_AUTO_TEST_CASE(T178_a_bad_host_is_an_error_from_every_resolver) {
 }
 
 BOOST_AUTO_TEST_CASE(T178_each_failure_of_getaddrinfo_has_its_code) {
-    struct {
+    struct Failure {
         int status;
         int error;
         error_code expected;
-    } const all[] = {
+    };
+    Failure const all[] = {
         {EAI_NONAME, 0, asio::error::host_not_found},
         {EAI_NODATA, 0, asio::error::host_not_found},
         {EAI_ADDRFAMILY, 0, asio::error::host_not_found},
@@ -277,13 +278,14 @@ BOOST_AUTO_TEST_CASE(T178_each_failure_of_getaddrinfo_has_its_code) {
     };
     Io io;
     Resolver resolver(io.executor());
-    for (auto const& [status, error, expected] : all) {
-        ScriptedNames const script(
-            [&](std::string const&, int) { return Told{.status = status, .error = error}; });
+    for (Failure const& failure : all) {
+        ScriptedNames const script([&](std::string const&, int) {
+            return Told{.status = failure.status, .error = failure.error};
+        });
         io.run_test([&]() -> asio::awaitable<void> {
             auto const [ec, addresses] =
                 co_await resolver.resolve("x", 80, asio::as_tuple(asio::use_awaitable));
-            BOOST_TEST((ec == expected), status << " is " << ec.message());
+            BOOST_TEST((ec == failure.expected), failure.status << " is " << ec.message());
             BOOST_TEST(addresses.empty());
         });
     }
