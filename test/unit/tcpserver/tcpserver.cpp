@@ -257,8 +257,8 @@ BOOST_AUTO_TEST_CASE(T146_the_ends_of_two_at_once_are_an_end_and_their_failures_
             CapturedLog const log;
             auto const running = std::make_shared<int>();
             TCPServer server(host.loop(),
-                             [&, held = std::weak_ptr(running)](IOStreamPtr stream,
-                                                                Address) -> asio::awaitable<void> {
+                             [&, a = a, b = b, held = std::weak_ptr(running)](
+                                 IOStreamPtr stream, Address) -> asio::awaitable<void> {
                                  auto const here = held.lock();
                                  co_await (a(stream) && b(stream));
                              });
