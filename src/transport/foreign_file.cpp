@@ -20,7 +20,7 @@
 namespace tornado::detail {
 namespace {
 
-using Kind = ForeignFile::Kind;
+using FileKind = ForeignFile::Kind;
 
 [[noreturn]] void refuse(int fd, char const* why) {
     throw std::invalid_argument("PipeIOStream: descriptor " + std::to_string(fd) + why);
@@ -37,7 +37,7 @@ bool is_stream_socket(int fd) noexcept {
     return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
-Kind judge(int fd, mode_t mode) {
+FileKind judge(int fd, mode_t mode) {
     switch (mode & S_IFMT) {
     case S_IFREG:
     case S_IFBLK:
@@ -46,14 +46,16 @@ Kind judge(int fd, mode_t mode) {
     case S_IFDIR:
         refuse(fd, " is a directory, and no stream of bytes: list it in IOLoop::run_in_executor");
     case S_IFIFO:
-        return Kind::pipe;
+        return FileKind::pipe;
     case S_IFSOCK:
         if (!is_stream_socket(fd))
             refuse(fd,
                    " is a socket of datagrams, and no stream of bytes: use IOLoop::add_handler");
-        return Kind::socket;
+        return FileKind::socket;
     default:
-        return is_master(fd) ? Kind::master : ::isatty(fd) == 1 ? Kind::terminal : Kind::device;
+        return is_master(fd)       ? FileKind::master
+               : ::isatty(fd) == 1 ? FileKind::terminal
+                                   : FileKind::device;
     }
 }
 
@@ -84,11 +86,11 @@ ForeignFile::ForeignFile(int fd) : given_(fd) {
     auto const access = flags & O_ACCMODE;
     readable_ = access != O_WRONLY;
     writable_ = access != O_RDONLY;
-    if (kind_ == Kind::device)
+    if (kind_ == FileKind::device)
         waitable_ = is_known_to_epoll(fd);
     if ((flags & O_NONBLOCK) != 0 || !waitable_)
         return;
-    if (kind_ == Kind::pipe || kind_ == Kind::terminal)
+    if (kind_ == FileKind::pipe || kind_ == FileKind::terminal)
         open_anew(access);
     if (own_ >= 0)
         return;
@@ -105,7 +107,7 @@ void ForeignFile::open_anew(int access) noexcept {
     std::to_chars(end, std::end(path), given_);
     int const own = retry([&] { return ::open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); });
     // A FIFO that is opened anew takes a writer that has been and gone for one that is yet to come.
-    if (own >= 0 && kind_ == Kind::pipe && readable_ && detail::hangs_up(given_))
+    if (own >= 0 && kind_ == FileKind::pipe && readable_ && detail::hangs_up(given_))
         ::close(own);
     else
         own_ = own;

@@ -19,7 +19,7 @@ namespace tornado::detail {
 
 namespace {
 
-using Kind = ForeignFile::Kind;
+using FileKind = ForeignFile::Kind;
 
 constexpr std::size_t most_buffers = 16;
 using Vector = std::array<iovec, most_buffers>;
@@ -41,7 +41,7 @@ msghdr to_message(iovec* buffers, std::size_t count) noexcept {
 
 // MSG_DONTWAIT, because whoever shares a socket may have switched it back.
 ssize_t read(ForeignFile const& file, iovec* buffers, std::size_t count) noexcept {
-    if (file.kind() == Kind::socket) {
+    if (file.kind() == FileKind::socket) {
         auto message = to_message(buffers, count);
         return retry([&] { return ::recvmsg(file.used(), &message, MSG_DONTWAIT); });
     }
@@ -49,9 +49,9 @@ ssize_t read(ForeignFile const& file, iovec* buffers, std::size_t count) noexcep
 }
 
 ssize_t write(ForeignFile const& file, iovec* buffers, std::size_t count) noexcept {
-    if (file.kind() == Kind::pipe)
+    if (file.kind() == FileKind::pipe)
         return quiet_write(file.used(), buffers, count);
-    if (file.kind() == Kind::socket) {
+    if (file.kind() == FileKind::socket) {
         auto const message = to_message(buffers, count);
         return retry([&] { return ::sendmsg(file.used(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
     }
@@ -73,10 +73,10 @@ PipeTransport::~PipeTransport() {
 }
 
 Transport::Manners PipeTransport::manners() const noexcept {
-    bool const two_way = file_.kind() == Kind::socket;
+    bool const two_way = file_.kind() == FileKind::socket;
     return {.reads = file_.readable(),
             .writes = file_.writable(),
-            .reads_ahead = two_way || file_.kind() == Kind::pipe,
+            .reads_ahead = two_way || file_.kind() == FileKind::pipe,
             .lingers = two_way};
 }
 
@@ -97,11 +97,11 @@ std::size_t PipeTransport::read_some(std::span<asio::mutable_buffer const> buffe
         return static_cast<std::size_t>(n);
     if (n < 0)
         ec = last_error();
-    else if (file_.kind() == Kind::pipe && !file_.hangs_up())
+    else if (file_.kind() == FileKind::pipe && !file_.hangs_up())
         ec = asio::error::would_block; // a FIFO that nobody has opened to write yet
     else
         ec = asio::error::eof;
-    if (file_.kind() == Kind::master && ec.value() == EIO)
+    if (file_.kind() == FileKind::master && ec.value() == EIO)
         ec = asio::error::eof; // so a pseudo-terminal says that its last user has gone
     return 0;
 }
@@ -138,7 +138,7 @@ Direction PipeTransport::connect(Endpoint const&, error_code& ec) {
 }
 
 void PipeTransport::shutdown_write(error_code& ec) {
-    if (file_.kind() == Kind::socket && ::shutdown(file_.used(), SHUT_WR) != 0)
+    if (file_.kind() == FileKind::socket && ::shutdown(file_.used(), SHUT_WR) != 0)
         ec = last_error();
     else if (!file_.readable())
         close();
