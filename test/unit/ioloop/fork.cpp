@@ -23,8 +23,8 @@
 #include <utility>
 
 #ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED_THREADS
 #endif
 #endif
 
@@ -268,7 +268,9 @@ BOOST_AUTO_TEST_CASE(a_callback_from_a_signal_before_the_fork_runs_in_both) {
     BOOST_TEST(child.succeeded());
 }
 
-#ifndef THREAD_SANITIZER // which knows no threads in a child
+// The thread sanitizer knows no threads in a child; that of addresses, in clang 14, forks while a
+// thread that starts holds the lock of its allocator.
+#ifndef SANITIZED_THREADS
 
 BOOST_AUTO_TEST_CASE(a_watched_loop_is_watched_in_both) {
     test::CapturedLog const log;
