@@ -88,7 +88,11 @@ int connect(int fd, sockaddr const* address, socklen_t size) {
 }
 }
 
+#endif
+
 BOOST_AUTO_TEST_SUITE(iostream_interrupts)
+
+#ifndef THREAD_SANITIZER
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(an_interrupted_call_is_made_again, Kind, PairKinds) {
     CapturedLog const log;
@@ -150,6 +154,12 @@ BOOST_AUTO_TEST_CASE(a_peer_that_has_gone_is_seen_by_an_interrupted_look) {
     BOOST_TEST(calls["poll"] == 2);
 }
 
-BOOST_AUTO_TEST_SUITE_END()
+#else
+
+BOOST_AUTO_TEST_CASE(calls_cannot_be_interrupted_under_this_sanitizer) {
+    BOOST_TEST_MESSAGE("see the other presets");
+}
 
 #endif
+
+BOOST_AUTO_TEST_SUITE_END()
