@@ -333,7 +333,7 @@ BOOST_AUTO_TEST_CASE(many_operations_on_many_threads) {
     std::atomic<int> over = 0;
     for (int i = 0; i < 200; ++i)
         asio::co_spawn(
-            pool,
+            asio::make_strand(pool),
             [&, i]() -> asio::awaitable<void> {
                 asio::steady_timer timer(co_await asio::this_coro::executor);
                 for (int k = 0; k < 10; ++k) {

@@ -212,6 +212,7 @@ BOOST_AUTO_TEST_CASE(a_running_loop_goes_on_in_both) {
     loop.call_later(20ms, [&] { note("t"); });
     loop.add_callback([&] {
         pid = test::fork_and_tell(loop.context());
+        loop.remove_handler((pid == 0 ? mine : childs).ours()); // what comes there is the other's
         loop.add_callback([&] { note("c"); });
         ::raise(SIGUSR1);
         (pid == 0 ? childs : mine).send();
