@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A client for servers on other threads: it blocks, for ten seconds at most.
+// A client for servers on other threads: it blocks, for half a minute at most.
 #pragma once
 
 #include "tornado/netutil.hpp"
@@ -18,7 +18,7 @@ class BlockingClient {
 public:
     explicit BlockingClient(Address const& server)
         : socket_(::socket(server.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        timeval const limit{10, 0};
+        timeval const limit{30, 0};
         ::setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         ::setsockopt(fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
         auto const endpoint = server.endpoint();

@@ -10,9 +10,9 @@
 
 namespace tornado::test {
 
-/// start(), for ten seconds at most.
+/// start(), for half a minute at most.
 inline void run_bounded(IOLoop& loop) {
-    auto const limit = loop.call_later(std::chrono::seconds(10), [&loop] {
+    auto const limit = loop.call_later(std::chrono::seconds(30), [&loop] {
         BOOST_ERROR("the loop was not stopped");
         loop.stop();
     });

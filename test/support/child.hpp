@@ -36,7 +36,7 @@ private:
     int status_ = -1;
 };
 
-/// fork(2), of which `context` is told; the child has ten seconds to live.
+/// fork(2), of which `context` is told; the child has half a minute to live.
 inline pid_t fork_and_tell(boost::asio::execution_context& context) {
     using boost::asio::execution_context;
     context.notify_fork(execution_context::fork_prepare);
@@ -44,7 +44,7 @@ inline pid_t fork_and_tell(boost::asio::execution_context& context) {
     BOOST_TEST_REQUIRE(pid >= 0);
     if (pid == 0) {
         ::signal(SIGALRM, SIG_DFL);
-        ::alarm(10);
+        ::alarm(30);
     }
     context.notify_fork(pid == 0 ? execution_context::fork_child : execution_context::fork_parent);
     return pid;

@@ -42,7 +42,7 @@ public:
     IOLoop& loop() { return *loop_; }
     asio::io_context& context() { return loop_->context(); }
 
-    /// Runs `body` to its end, for ten seconds at most, and rethrows what it threw.
+    /// Runs `body` to its end, for half a minute at most, and rethrows what it threw.
     void run(std::function<asio::awaitable<void>()> body) {
         if (!foreign_)
             return loop_->run_sync(std::move(body), limit);
@@ -73,7 +73,7 @@ public:
     }
 
 private:
-    static constexpr auto limit = 10s;
+    static constexpr auto limit = 30s;
 
     std::optional<asio::io_context> foreign_;
     std::optional<IOLoop> loop_;

@@ -67,14 +67,14 @@ public:
             [&server = server, &f] { return f(*server.lock()); });
         auto result = task.get_future();
         loop->add_callback(std::ref(task));
-        if (result.wait_for(std::chrono::seconds(10)) != std::future_status::ready)
+        if (result.wait_for(std::chrono::seconds(30)) != std::future_status::ready)
             throw std::runtime_error("the loop does not answer");
         return result.get();
     }
 
     /// Waits until a server has so many connections.
     void until_active(std::size_t number, std::size_t count) {
-        for (auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        for (auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
              on(number, [](TCPServer& server) { return server.stats().active; }) != count;)
             if (std::chrono::steady_clock::now() > end)
                 throw std::runtime_error("the connections do not end");
@@ -107,7 +107,7 @@ private:
         PeriodicCallback ticks([] {}, std::chrono::milliseconds(1));
         ticks.start();
         co_await group_.wait_for_shutdown(loop);
-        auto const forced = co_await server->shutdown(std::chrono::seconds(10));
+        auto const forced = co_await server->shutdown(std::chrono::seconds(30));
         if (forced != 0)
             throw std::runtime_error("connections are left");
     }

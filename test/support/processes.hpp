@@ -46,7 +46,7 @@ public:
     }
     int write_end() const { return ends_[1]; }
 
-    /// The next line, within ten seconds; "end" when nobody can write any more.
+    /// The next line, within half a minute; "end" when nobody can write any more.
     std::string line() {
         finish();
         for (;;) {
@@ -57,8 +57,8 @@ public:
             }
             pollfd ready{ends_[0], POLLIN, 0};
             char buffer[4096];
-            if (::poll(&ready, 1, 10'000) <= 0)
-                return "nothing within ten seconds";
+            if (::poll(&ready, 1, 30'000) <= 0)
+                return "nothing within half a minute";
             auto const n = ::read(ends_[0], buffer, sizeof buffer);
             if (n <= 0)
                 return received_.empty() ? "end" : std::exchange(received_, {});
@@ -88,7 +88,7 @@ private:
     std::string received_;
 };
 
-/// A process that runs `body` and exits with what it returns, after half a minute at the latest.
+/// A process that runs `body` and exits with what it returns, after a minute at the latest.
 class Forked {
 public:
     explicit Forked(std::function<int()> const& body) {
@@ -97,7 +97,7 @@ public:
         BOOST_TEST_REQUIRE(pid_ >= 0);
         if (pid_ != 0)
             return;
-        ::alarm(30);
+        ::alarm(60);
         // The loop of an earlier test is no concern of this one.
         if (auto* const loop = IOLoop::current_if_any())
             loop->close();

@@ -35,7 +35,7 @@ public:
     Blockages& operator=(Blockages const&) = delete;
     ~Blockages() { set_log_sink({}); }
 
-    bool block() { return logged_.try_acquire_for(10s); }
+    bool block() { return logged_.try_acquire_for(30s); }
     int count() const { return count_; }
 
 private:

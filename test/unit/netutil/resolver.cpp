@@ -162,7 +162,7 @@ public:
     bool wait_for(int arrived, int passed = 0) {
         std::unique_lock lock(state_->mutex);
         return state_->changed.wait_for(
-            lock, 10s, [&] { return state_->arrived >= arrived && state_->passed >= passed; });
+            lock, 30s, [&] { return state_->arrived >= arrived && state_->passed >= passed; });
     }
     int arrived() {
         std::lock_guard const lock(state_->mutex);
@@ -191,12 +191,12 @@ struct HangingNames {
     }};
 };
 
-/// Runs `body` in a child process; its exit code, or -1 when it had to be killed after ten seconds.
+/// Runs `body` in a child process; its exit code, or -1 when it was killed after half a minute.
 int in_child(std::function<int()> const& body) {
     auto const child = ::fork();
     if (child == 0)
         std::exit(body()); // with the ends of statics, unlike _exit
-    auto const deadline = std::chrono::steady_clock::now() + 10s;
+    auto const deadline = std::chrono::steady_clock::now() + 30s;
     int status = 0;
     while (::waitpid(child, &status, WNOHANG) == 0) {
         if (std::chrono::steady_clock::now() > deadline) {
@@ -410,7 +410,7 @@ BOOST_AUTO_TEST_CASE(T180_resolvers_of_loops_on_several_threads) {
                         auto const found = co_await resolver.resolve("localhost", 1, AF_INET);
                         answers += found == Addresses{{"127.0.0.1", 1}};
                     },
-                    10s);
+                    30s);
         });
     for (auto& thread : several)
         thread.join();
@@ -434,7 +434,7 @@ BOOST_AUTO_TEST_CASE(completion_runs_on_the_handlers_executor) {
                      asio::bind_executor(other, [&](error_code, Addresses) { called = true; }));
     io.run();
     BOOST_TEST(!called);
-    other.run_for(10s);
+    other.run_for(30s);
     BOOST_TEST(called);
 }
 
@@ -657,7 +657,7 @@ BOOST_AUTO_TEST_CASE(a_context_does_not_wait_for_a_look_up_that_hangs) {
         BOOST_TEST(held.use_count() == 2);
     }
     BOOST_TEST(held.use_count() == 1);
-    BOOST_CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    BOOST_CHECK(std::chrono::steady_clock::now() - begin < 20s);
     slow.gate.open();
     BOOST_TEST(slow.gate.wait_for(1, 1)); // and comes to nobody
 }
@@ -752,10 +752,10 @@ BOOST_AUTO_TEST_CASE(a_look_up_is_answered_after_all_threads_have_gone_home) {
                                                 answers += text(ec, found) + ' ';
                                             });
                        io.context.restart();
-                       io.context.run_for(5s);
+                       io.context.run_for(30s);
                        if (answers != "127.0.0.1:80 127.0.0.1:80 127.0.0.1:80 ")
                            return round;
-                       auto const deadline = std::chrono::steady_clock::now() + 5s;
+                       auto const deadline = std::chrono::steady_clock::now() + 30s;
                        while (threads() != 1)
                            if (std::chrono::steady_clock::now() > deadline)
                                return 10 + round;

@@ -86,9 +86,9 @@ bool has(std::string const& text, std::string const& part) {
     return text.find(part) != text.npos;
 }
 
-/// Until a process is gone, and waited for by its parent; ten seconds at most.
+/// Until a process is gone, and waited for by its parent; half a minute at most.
 bool is_reaped(pid_t pid) {
-    auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (::kill(pid, 0) == 0) {
         if (std::chrono::steady_clock::now() > deadline)
             return false;

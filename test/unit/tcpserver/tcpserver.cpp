@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(the_default_loop_is_the_current_one) {
                                                     asio::use_awaitable) == 2;
             }
         },
-        10s);
+        30s);
     BOOST_TEST(served == 2);
 }
 

@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(stop_ends_its_own_loop_only) {
             return;
         }
         auto end = dropped.get_future();
-        if (end.wait_for(10s) == std::future_status::ready)
+        if (end.wait_for(30s) == std::future_status::ready)
             dropped_on = end.get();
         ended->add_callback([&] { throw std::logic_error("a callback of a loop that has ended"); });
         ended->stop();
