@@ -170,6 +170,12 @@ def compare_idle(workload, count, title, options):
     sys.stdout.flush()
 
 
+def run_itself(name, arguments, options):
+    """A program that measures, and prints what it found."""
+    print(f"\n{name}: {load_average()}", flush=True)
+    subprocess.run([options.build.find(name), *map(str, arguments(options))], check=True)
+
+
 # {name: what measures it}
 MEASURES = {
     **{workload.name: functools.partial(compare, workload) for workload in WORKLOADS},
@@ -177,6 +183,8 @@ MEASURES = {
     "idle": lambda options: compare_idle(line(1), options.idle, "idle", options),
     "tls-idle": lambda options: compare_idle(tls_line(1), options.idle // 5, "idle over TLS", options),
     **{workload.name: functools.partial(fairness.compare, workload) for workload in fairness.WORKLOADS},
+    "timers": functools.partial(run_itself, "timers", lambda options: (100_000, 1_000_000, options.rounds)),
+    "subprocess": functools.partial(run_itself, "subprocess", lambda options: (20 * options.rounds, 1024)),
 }
 
 

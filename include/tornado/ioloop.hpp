@@ -45,10 +45,9 @@ public:
 
 private:
     friend class IOLoop;
-    Timeout(std::chrono::steady_clock::time_point deadline, std::uint64_t id) noexcept
-        : deadline_(deadline), id_(id) {}
+    Timeout(std::size_t slot, std::uint64_t id) noexcept : slot_(slot), id_(id) {}
 
-    std::chrono::steady_clock::time_point deadline_{};
+    std::size_t slot_ = 0;
     std::uint64_t id_ = 0;
 };
 

@@ -31,13 +31,11 @@ void Deadlines::add(Deadline& deadline, clock::duration limit) {
     auto const now = clock::now();
     if (limit >= clock::time_point::max() - now)
         return; // never
-    deadline.time_ = now + limit;
     std::lock_guard const lock(mutex_);
     if (closed_)
         return;
-    heap_.push_back(&deadline);
-    rise(deadline, heap_.size() - 1);
-    if (deadline.place_ == 0 && !(armed_ && timer_->expiry() <= deadline.time_))
+    heap_.push({now + limit, &deadline});
+    if (deadline.place_ == 0 && !(armed_ && timer_->expiry() <= now + limit))
         arm();
 }
 
@@ -54,50 +52,18 @@ void Deadlines::settle() noexcept {
         timer_->cancel();
 }
 
-// ---- The heap
-
-void Deadlines::put(Deadline& deadline, std::size_t place) noexcept {
-    heap_[place] = &deadline;
-    deadline.place_ = place;
-}
-
-void Deadlines::rise(Deadline& deadline, std::size_t place) noexcept {
-    for (; place != 0; place = (place - 1) / 2) {
-        auto& parent = *heap_[(place - 1) / 2];
-        if (parent.time_ <= deadline.time_)
-            break;
-        put(parent, place);
-    }
-    put(deadline, place);
-}
-
-void Deadlines::sink(Deadline& deadline, std::size_t place) noexcept {
-    for (auto child = 2 * place + 1; child < heap_.size(); child = 2 * place + 1) {
-        if (child + 1 < heap_.size() && heap_[child + 1]->time_ < heap_[child]->time_)
-            ++child;
-        if (deadline.time_ <= heap_[child]->time_)
-            break;
-        put(*heap_[child], place);
-        place = child;
-    }
-    rise(deadline, place);
-}
-
 void Deadlines::take(Deadline& deadline) noexcept {
-    auto& last = *heap_.back();
-    heap_.pop_back();
-    if (&last != &deadline)
-        sink(last, deadline.place_);
-    deadline.place_ = Deadline::nowhere;
+    heap_.remove(std::exchange(deadline.place_, Deadline::nowhere));
 }
 
 // ---- The timer
 
 void Deadlines::arm() {
-    auto const& first = *heap_.front();
-    if (auto const executor = first.executor(); !timer_ || timer_->get_executor() != executor)
+    auto const& first = heap_.top();
+    if (auto const executor = first.deadline->executor();
+        !timer_ || timer_->get_executor() != executor)
         timer_.emplace(executor);
-    timer_->expires_at(first.time_);
+    timer_->expires_at(first.time);
     timer_->async_wait([self = shared_from_this()](error_code ec) {
         if (!ec)
             self->fire();
@@ -111,8 +77,8 @@ void Deadlines::fire() {
     if (!armed_ || timer_->expiry() > now)
         return; // set anew while this was on its way
     armed_ = false;
-    while (!heap_.empty() && heap_.front()->time_ <= now) {
-        auto& due = *heap_.front();
+    while (!heap_.empty() && heap_.top().time <= now) {
+        auto& due = *heap_.top().deadline;
         take(due);
         due.expire();
     }
@@ -126,7 +92,7 @@ void Deadlines::close() noexcept {
     armed_ = false;
     timer_.reset();
     while (!heap_.empty())
-        take(*heap_.back());
+        take(*heap_.top().deadline);
 }
 
 } // namespace tornado::detail

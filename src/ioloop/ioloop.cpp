@@ -96,11 +96,11 @@ void IOLoop::post_from_signal(detail::SignalCallback const& callback) noexcept {
 
 Timeout IOLoop::set_timeout(clock::time_point deadline, detail::Callback callback) {
     auto const key = impl_->timeouts->add(deadline, std::move(callback));
-    return {key.first, key.second};
+    return {key.slot, key.id};
 }
 
 void IOLoop::remove_timeout(Timeout const& timeout) {
-    impl_->timeouts->remove({timeout.deadline_, timeout.id_});
+    impl_->timeouts->remove({timeout.slot_, timeout.id_});
 }
 
 IOLoop::clock::time_point IOLoop::after(clock::duration delay) {

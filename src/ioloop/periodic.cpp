@@ -46,7 +46,7 @@ struct PeriodicCallback::Impl : std::enable_shared_from_this<PeriodicCallback::I
 
     std::shared_ptr<detail::CallbackRunner> runner;
     std::shared_ptr<detail::Timeouts> timeouts; // null: stopped
-    detail::Timeouts::Key pending;
+    detail::Timeouts::Key pending{};
     IOLoop::clock::time_point scheduled;
     unsigned round = 0; // of start(), so that a coroutine of an earlier one does not schedule
 };

@@ -79,7 +79,7 @@ void IOLoop::run_until_complete(asio::awaitable<void> awaitable,
 
     start();
     run->awaited = false;
-    impl->timeouts->remove({run->deadline.deadline_, run->deadline.id_});
+    impl->timeouts->remove({run->deadline.slot_, run->deadline.id_});
     if (run->timed_out) {
         std::ostringstream text;
         text << "IOLoop::run_sync: Operation timed out after "

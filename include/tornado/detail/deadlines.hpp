@@ -2,6 +2,7 @@
 // The deadlines of a context: as many as there are operations, behind one timer.
 #pragma once
 
+#include "tornado/detail/due_heap.hpp"
 #include "tornado/detail/export.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,7 +14,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 namespace boost::asio {
 class execution_context;
@@ -44,7 +44,6 @@ private:
     /// Where the timer may run.
     virtual asio::any_io_executor executor() const = 0;
 
-    clock::time_point time_{};
     std::size_t place_ = nowhere; // in the heap
 };
 
@@ -67,16 +66,25 @@ public:
 private:
     class Service;
 
-    void put(Deadline& deadline, std::size_t place) noexcept;
-    void rise(Deadline& deadline, std::size_t place) noexcept;
-    void sink(Deadline& deadline, std::size_t place) noexcept;
+    struct Entry {
+        clock::time_point time;
+        Deadline* deadline;
+
+        bool operator<(Entry const& other) const noexcept { return time < other.time; }
+    };
+    struct Tell {
+        void operator()(Entry const& entry, std::size_t place) const noexcept {
+            entry.deadline->place_ = place;
+        }
+    };
+
     void take(Deadline& deadline) noexcept;
     void arm();
     void fire();
     void close() noexcept;
 
     std::mutex mutex_;
-    std::vector<Deadline*> heap_; // none is later than its children, which are at 2n + 1 and 2n + 2
+    DueHeap<Entry, Tell> heap_;
     std::optional<asio::steady_timer> timer_;
     bool armed_ = false;
     bool closed_ = false;

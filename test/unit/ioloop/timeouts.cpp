@@ -2,10 +2,12 @@
 // Timeouts: forms, order, removal.
 #include "tornado/ioloop.hpp"
 
+#include "support/allocations.hpp"
 #include "support/bounded_loop.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <memory>
@@ -183,6 +185,104 @@ BOOST_AUTO_TEST_CASE(a_removed_callable_is_destroyed_at_once_and_may_come_back) 
     auto const timeout = loop.call_later(1h, [remover = std::move(remover)] {});
     loop.remove_timeout(timeout);
     BOOST_TEST(token.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(equal_deadlines_come_in_the_order_in_which_they_were_set) {
+    IOLoop loop;
+    auto const deadline = loop.time() + 1ms;
+    std::vector<int> seen;
+    std::vector<int> expected;
+    std::vector<Timeout> timeouts;
+    for (int i = 0; i < 100; ++i)
+        timeouts.push_back(loop.call_at(deadline, [&, i] { seen.push_back(i); }));
+    for (int i = 0; i < 100; ++i)
+        if (i % 3 == 0)
+            loop.remove_timeout(timeouts[static_cast<std::size_t>(i)]);
+        else
+            expected.push_back(i);
+    for (int i = 100; i < 110; ++i) { // in places that others have left
+        loop.call_at(deadline, [&, i] { seen.push_back(i); });
+        expected.push_back(i);
+    }
+    loop.call_at(deadline, [&] { loop.stop(); });
+    run_bounded(loop);
+    BOOST_TEST(seen == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_handle_of_the_past_names_nobody_elses_timeout) {
+    IOLoop loop;
+    auto const removed = loop.call_later(1h, [] { BOOST_ERROR("called"); });
+    loop.remove_timeout(removed);
+    int calls = 0;
+    Timeout const called = loop.call_later(0ms, [&] { // where the other was
+        ++calls;
+        loop.remove_timeout(called);
+        loop.call_later(0ms, [&] { // where this was
+            ++calls;
+            loop.stop();
+        });
+        loop.remove_timeout(called);
+    });
+    loop.remove_timeout(removed);
+    run_bounded(loop);
+    BOOST_TEST(calls == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_callback_may_run_the_context_and_the_other_timeouts_with_it) {
+    IOLoop loop;
+    std::string seen;
+    auto const now = loop.time();
+    loop.call_at(now, [&] {
+        seen += 'a';
+        loop.call_at(now, [&] { seen += 'd'; });
+        loop.context().poll();
+        seen += 'e';
+    });
+    loop.call_at(now, [&] { seen += 'b'; });
+    loop.call_at(now, [&] { seen += 'c'; });
+    loop.call_later(2ms, [&] { loop.stop(); });
+    run_bounded(loop);
+    BOOST_TEST(seen.size() == 5U);
+    std::sort(seen.begin(), seen.end());
+    BOOST_TEST(seen == "abcde"); // each once
+}
+
+BOOST_AUTO_TEST_CASE(a_callback_may_close_the_loop_and_those_that_are_due_with_it) {
+    IOLoop loop;
+    auto const now = loop.time();
+    auto const token = std::make_shared<int>();
+    loop.call_at(now, [&] { loop.close(); });
+    loop.call_at(now, [token] { BOOST_ERROR("called"); });
+    loop.call_later(1h, [token] { BOOST_ERROR("called"); });
+    run_bounded(loop);
+    BOOST_TEST(token.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(after_many_timeouts_few_work_as_before) {
+    IOLoop loop;
+    std::vector<Timeout> timeouts;
+    for (int i = 0; i < 20'000; ++i)
+        timeouts.push_back(loop.call_later(1h, [] { BOOST_ERROR("called"); }));
+    for (auto const& timeout : timeouts)
+        loop.remove_timeout(timeout);
+    loop.call_later(0ms, [&] { loop.stop(); });
+    for (auto const& timeout : timeouts) // of slots that are no more, or another's
+        loop.remove_timeout(timeout);
+    run_bounded(loop);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_set_and_removed_allocates_nothing) {
+    IOLoop loop;
+    std::vector<Timeout> timeouts;
+    auto const set = [&] { timeouts.push_back(loop.call_later(1h, [] {})); };
+    for (int i = 0; i < 100; ++i)
+        set();
+    auto const before = test::allocations();
+    for (std::size_t i = 0; i < 1000; ++i) {
+        loop.remove_timeout(timeouts[i % 100]);
+        timeouts[i % 100] = loop.call_later(std::chrono::seconds(3600 + i * 7919 % 1000), [] {});
+    }
+    BOOST_TEST(test::allocations() == before);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
