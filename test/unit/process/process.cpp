@@ -674,6 +674,8 @@ BOOST_AUTO_TEST_CASE(a_loop_may_be_closed_while_a_program_runs) {
 }
 
 BOOST_AUTO_TEST_CASE(a_program_that_nobody_waits_for_leaves_no_zombie_for_long) {
+    while (::waitpid(-1, nullptr, 0) > 0) { // earlier tests' would be let go in this one's count
+    }
     Io io;
     pid_t pid = 0;
     {
