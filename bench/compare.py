@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import fairness
+import threads
 from programs import (COUNTERS, TABLES, TLS, Builds, Load, Wrk, add_beside, is_compiled)
 from report import chosen, in_turn, load_average, number, ratio, start, table
 from workloads import WORKLOADS, line, tls_line
@@ -170,6 +171,11 @@ def compare_idle(workload, count, title, options):
     sys.stdout.flush()
 
 
+def compare_starts(options):
+    print("\nsubprocess: until a program has been started", flush=True)
+    subprocess.run([options.build.find("subprocess"), str(20 * options.rounds)], check=True)
+
+
 # {name: what measures it}
 MEASURES = {
     **{workload.name: functools.partial(compare, workload) for workload in WORKLOADS},
@@ -177,6 +183,8 @@ MEASURES = {
     "idle": lambda options: compare_idle(line(1), options.idle, "idle", options),
     "tls-idle": lambda options: compare_idle(tls_line(1), options.idle // 5, "idle over TLS", options),
     **{workload.name: functools.partial(fairness.compare, workload) for workload in fairness.WORKLOADS},
+    "threads": threads.compare,
+    "subprocess": compare_starts,
 }
 
 
