@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import fairness
+import threads
 from programs import (COUNTERS, TABLES, TLS, Builds, Load, Wrk, add_beside, is_compiled)
 from report import chosen, in_turn, load_average, number, ratio, start, table
 from workloads import WORKLOADS, line, tls_line
@@ -185,6 +186,7 @@ MEASURES = {
     **{workload.name: functools.partial(fairness.compare, workload) for workload in fairness.WORKLOADS},
     "timers": functools.partial(run_itself, "timers", lambda options: (100_000, 1_000_000, options.rounds)),
     "subprocess": functools.partial(run_itself, "subprocess", lambda options: (20 * options.rounds, 1024)),
+    "threads": threads.compare,
 }
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A client's connection, in clear or over TLS: bare system calls, so that a load generator costs
-// little beside the server.
+// A client's connection, in clear, over TLS, or through a pair of FIFOs: bare system calls, so that
+// a load generator costs little beside the server.
 #pragma once
 
 #include <openssl/err.h>
@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -78,9 +79,17 @@ inline Context make_context() {
     return context;
 }
 
-/// A socket that its owner opens and closes.
+/// One of the FIFOs that servers/tornado_asio_pipes.cpp makes.
+inline int open_fifo(std::string const& path, int mode) {
+    int const fd = ::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC);
+    check(fd >= 0, path.c_str());
+    return fd;
+}
+
+/// A socket, or two pipes, that its owner opens and closes.
 struct Connection {
     int fd = -1;
+    int output = -1;                // what is sent goes there, if it is pipes
     std::unique_ptr<SSL, Free> tls; // null without TLS
 
     /// The handshake is part of the first send or receive.
@@ -92,6 +101,8 @@ struct Connection {
 
     /// As send(2) has it.
     ssize_t send(char const* data, std::size_t n) {
+        if (output >= 0)
+            return ::write(output, data, n);
         if (!tls)
             return ::send(fd, data, n, MSG_NOSIGNAL);
         return settle(SSL_write(tls.get(), data, static_cast<int>(n)));
@@ -99,6 +110,8 @@ struct Connection {
 
     /// As recv(2) has it.
     ssize_t receive(char* data, std::size_t n) {
+        if (output >= 0)
+            return ::read(fd, data, n);
         if (!tls)
             return ::recv(fd, data, n, 0);
         return settle(SSL_read(tls.get(), data, static_cast<int>(n)));

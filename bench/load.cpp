@@ -6,6 +6,7 @@
 // load PORT stream | sink CONNECTIONS           bytes that come back, or do not
 // load PORT visit | hold CONCURRENCY            connect, one line, its answer; then close, or stay
 //
+// In place of PORT, for exchange: the folder with the FIFOs of servers/tornado_asio_pipes.cpp.
 // With "tls" in front of the mode each connection begins with a full handshake of TLS 1.3.
 //
 // It says "ready" after a warm-up. For each number on its standard input it then moves so many
@@ -33,7 +34,7 @@ struct Peer : Connection {
 
 class Load {
 public:
-    Load(sockaddr_in const& address, bool tls, std::string_view mode,
+    Load(std::string const& place, bool tls, std::string_view mode,
          std::vector<std::string> const& arguments);
 
     /// Moves `amount` messages, bytes or connections, and prints how it went.
@@ -44,6 +45,9 @@ private:
 
     bool persistent() const { return kind_ == Kind::exchange; }
     void connect(std::size_t bytes);
+    bool connect_socket(Peer& peer);
+    void connect_pipes(Peer& peer);
+    void watch(int fd, std::uint32_t events, Peer& peer);
     void start(Peer& peer, std::size_t bytes);
     void work(Peer& peer);
     bool send(Peer& peer);
@@ -52,7 +56,8 @@ private:
     void close(Peer& peer);
     void wait();
 
-    sockaddr_in address_;
+    std::string folder_; // of FIFOs; empty for sockets
+    sockaddr_in address_{};
     Context context_; // null without TLS
     Kind kind_;
     int poll_;
@@ -67,9 +72,10 @@ private:
     std::size_t failed_ = 0;
 };
 
-Load::Load(sockaddr_in const& address, bool tls, std::string_view mode,
+Load::Load(std::string const& place, bool tls, std::string_view mode,
            std::vector<std::string> const& arguments)
-    : address_(address),
+    : folder_(place.starts_with('/') ? place : ""),
+      address_(folder_.empty() ? server_address(place.c_str()) : sockaddr_in()),
       context_(tls ? make_context() : nullptr),
       poll_(epoll_create1(EPOLL_CLOEXEC)) {
     check(poll_ >= 0, "epoll_create1");
@@ -118,19 +124,39 @@ void Load::connect(std::size_t bytes) {
         free_.push_back(&peers_.emplace_back());
     auto& peer = *free_.back();
     free_.pop_back();
-    peer.fd = open_socket(SOCK_NONBLOCK);
-    if (::connect(peer.fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) != 0 &&
-        errno != EINPROGRESS) {
-        ++failed_;
-        --open_;
-        return close(peer);
-    }
-    if (context_)
-        peer.begin_tls(context_.get());
     peer.to_send = bytes;
     peer.to_receive = kind_ == Kind::stream ? bytes : answer_;
-    epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {&peer}};
-    check(epoll_ctl(poll_, EPOLL_CTL_ADD, peer.fd, &event) == 0, "epoll_ctl");
+    if (!folder_.empty())
+        return connect_pipes(peer);
+    if (!connect_socket(peer)) {
+        ++failed_;
+        --open_;
+        close(peer);
+    }
+}
+
+bool Load::connect_socket(Peer& peer) {
+    peer.fd = open_socket(SOCK_NONBLOCK);
+    if (::connect(peer.fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) != 0 &&
+        errno != EINPROGRESS)
+        return false;
+    if (context_)
+        peer.begin_tls(context_.get());
+    watch(peer.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, peer);
+    return true;
+}
+
+void Load::connect_pipes(Peer& peer) {
+    auto const path = folder_ + '/' + std::to_string(peers_.size() - 1);
+    peer.fd = open_fifo(path + ".out", O_RDONLY);
+    peer.output = open_fifo(path + ".in", O_WRONLY);
+    watch(peer.fd, EPOLLIN, peer);
+    watch(peer.output, EPOLLOUT, peer);
+}
+
+void Load::watch(int fd, std::uint32_t events, Peer& peer) {
+    epoll_event event{events | EPOLLET, {&peer}};
+    check(epoll_ctl(poll_, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
 }
 
 bool Load::send(Peer& peer) {
@@ -272,11 +298,11 @@ void Load::run(std::size_t amount) {
 
 int main(int argc, char** argv) {
     if (argc < 3)
-        die("usage: load PORT [tls] MODE ARGUMENT...; the head of bench/load.cpp lists them");
+        die("usage: load PLACE [tls] MODE ARGUMENT...; the head of bench/load.cpp lists them");
     allow_all_descriptors();
     bool const tls = argc > 3 && std::string_view(argv[2]) == "tls";
     auto const mode = argv + 2 + tls;
-    Load load(server_address(argv[1]), tls, *mode, {mode + 1, argv + argc});
+    Load load(argv[1], tls, *mode, {mode + 1, argv + argc});
     std::puts("ready");
     std::fflush(stdout);
     std::size_t amount = 0;

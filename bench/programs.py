@@ -43,7 +43,17 @@ TLS = {
     for name in ("tls_tornado_asio_callbacks", "tls_tornado_asio_coroutines", "tls_asio_callbacks",
                  "tls_asio_coroutines")
 }
-TABLES = TCP, HTTP, FILES, TLS
+PIPES = {
+    "tornado_asio_pipes": ["build:tornado_asio_pipes", "{folder}", "64"],
+    **{name: TCP[name] for name in ("tornado_asio_callbacks", "asio_callbacks")},
+}
+THREADS = {
+    "tornado_asio_one_loop": ["build:tornado_asio_threads", "1", "reuse_port"],
+    "tornado_asio_reuse_port": ["build:tornado_asio_threads", "2", "reuse_port"],
+    "tornado_asio_acceptor": ["build:tornado_asio_threads", "2", "acceptor"],
+    "tornado_asio_processes": ["build:tornado_asio_threads", "2", "processes"],
+}
+TABLES = TCP, HTTP, FILES, TLS, PIPES, THREADS
 COUNTERS = ["allocations", "receive", "send", "epoll_wait", "epoll_ctl", "accept", "close", "other"]
 NGINX_CONF = """
 daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log stderr crit;
@@ -98,8 +108,9 @@ class Server:
         if self.port:
             wait_for(self.accepts)
         else:
-            said = self.process.stdout.readline()  # its port, or "listening on http://...:port/"
-            self.port = int((re.findall(r"\d+", said) or sys.exit(f"{command[0]} did not start"))[-1])
+            said = self.process.stdout.readline()  # its folder of FIFOs, its port, or "listening on http://...:port/"
+            self.port = said.strip() if said.startswith("/") else int(
+                (re.findall(r"\d+", said) or sys.exit(f"{command[0]} did not start"))[-1])
         self.pid = self.process.pid
 
     def expand(self, word, builds):

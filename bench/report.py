@@ -42,10 +42,13 @@ def table(rows, notes=None):
 def ratio(mine, theirs):
     """The median of the rounds' ratios, and their quartiles."""
     ratios = [a / b for a, b in zip(mine, theirs) if a and b]
-    if not ratios:
-        return "-"
-    middle = statistics.median(ratios)
-    if len(ratios) < 4:
+    return spread(ratios) if ratios else "-"
+
+
+def spread(values):
+    """Their median and quartiles."""
+    middle = statistics.median(values)
+    if len(values) < 4:
         return number(middle)
-    low, _, high = statistics.quantiles(ratios, n=4)
+    low, _, high = statistics.quantiles(values, n=4)
     return f"{number(middle)} ({number(low)}..{number(high)})"

@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from programs import HTTP, TCP, TLS
+from programs import HTTP, PIPES, TCP, TLS
 
 
 @dataclasses.dataclass
@@ -25,6 +25,12 @@ def line(depth):
     return Workload(
         f"line-{depth}", f"line echo, 64 connections, lines of 64 bytes, depth {depth}", TCP,
         ["line"], ["exchange", 64, depth, 64], least=64 * depth)
+
+
+def pipes(depth):
+    return dataclasses.replace(
+        line(depth), name=f"pipes-{depth}", servers=PIPES, references=("tornado_asio_callbacks", "asio_callbacks"),
+        title=f"line echo through 64 pairs of pipes and over TCP, lines of 64 bytes, depth {depth}")
 
 
 def block(size, name):
@@ -64,6 +70,7 @@ WORKLOADS = [
     line(1), line(16), line(64),
     block(64, "64B"), block(4096, "4KiB"), block(65536, "64KiB"),
     bulk("sink", "received and discarded"), bulk("stream", "sent back"),
+    pipes(1), pipes(16),
     Workload("churn", "churn: connect, one line, close; 64 at a time", TCP, ["line"], ["visit", 64],
              unit="connection", least=200, counted=2000, most=8000),
     tls_line(1), tls_line(16),

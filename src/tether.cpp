@@ -27,6 +27,11 @@ public:
         return !ended_;
     }
 
+    bool has_ended() {
+        std::lock_guard const lock(mutex_);
+        return ended_;
+    }
+
     void remove(Tether& tether) noexcept {
         std::lock_guard const lock(mutex_);
         tethers_.erase(tethers_.iterator_to(tether));
@@ -67,6 +72,10 @@ bool Tether::tie(asio::any_io_executor const& executor) {
 void Tether::untie() noexcept {
     if (auto* const end = std::exchange(end_, nullptr))
         end->remove(*this);
+}
+
+bool has_ended(asio::execution_context& context) {
+    return asio::use_service<ContextEnd>(context).has_ended();
 }
 
 namespace {

@@ -10,6 +10,10 @@
 #include <optional>
 #include <utility>
 
+namespace boost::asio {
+class execution_context;
+}
+
 namespace tornado::detail {
 
 class ContextEnd;
@@ -18,8 +22,8 @@ class ContextEnd;
 /// still exist: the last moment at which what it has of Asio's there, sockets, timers and
 /// executors, can be used or destroyed (the destructor of a strand, too, needs the context).
 ///
-/// Objects of one context may be tied and untied on several threads at a time; each belongs to one
-/// of them, and the context does not end beside any.
+/// Those who were tied first are told first. Objects of one context may be tied and untied on
+/// several threads at a time; each belongs to one of them, and the context does not end beside any.
 class Tether {
 public:
     Tether(Tether const&) = delete;
@@ -43,6 +47,9 @@ private:
     ContextEnd* end_ = nullptr;
     boost::intrusive::list_member_hook<> hook_;
 };
+
+/// Whether the context is ending or has ended; the one of ended_executor() always has.
+bool has_ended(asio::execution_context& context);
 
 /// What an object without a context has in place of its executor: one that runs nothing, and
 /// destroys what it is given.

@@ -43,9 +43,14 @@ int main(int argc, char** argv) {
 
         tornado::IOLoop loop;
         auto const pool = std::make_shared<front::Pool>(loop, std::move(program), limits);
-        tornado::TCPServer server(loop, [pool](tornado::IOStreamPtr stream, tornado::Address) {
-            return serve(pool, std::move(stream));
-        });
+        tornado::TCPServerOptions connections;
+        connections.half_close = true; // who has asked everything still waits for the answers
+        tornado::TCPServer server(
+            loop,
+            [pool](tornado::IOStreamPtr stream, tornado::Address) {
+                return serve(pool, std::move(stream));
+            },
+            connections);
         example::serve(loop, server, place, "tcp");
     });
 }

@@ -32,11 +32,12 @@ namespace tornado {
 /// workers together (T193).
 ///
 /// SIGTERM and SIGINT are passed on to the workers, and no worker is restarted any more; a second
-/// one of either kind kills them. An interrupt from the terminal has reached the workers already
-/// and is not sent twice. A signal that is ignored when fork_processes is called stays ignored.
-/// Until the parent ends, handlers that it has for these two and for SIGCHLD do not run there; all
-/// children of the process are waited for, so that there is no zombie, not even where the parent is
-/// process 1 of a container.
+/// one of either kind kills them. Until then one that does not end is waited for without a limit,
+/// also one that a debugger has stopped. An interrupt from the terminal has reached the workers
+/// already and is not sent twice. A signal that is ignored when fork_processes is called stays
+/// ignored. Until the parent ends, handlers that it has for these two and for SIGCHLD do not run
+/// there; all children of the process are waited for, so that there is no zombie, not even where
+/// the parent is process 1 of a container.
 ///
 /// The parent's end is std::exit(0) when each worker ended with 0 or, after SIGTERM or SIGINT, by
 /// that signal (T192); std::exit(1) when one ended otherwise after such a signal, or was killed by

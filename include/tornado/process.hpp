@@ -101,7 +101,8 @@ struct SubprocessOptions {
 ///
 /// Destroying a Subprocess, or closing its loop, leaves the program alone; kill() it if it is not
 /// to go on. A program that ends later leaves no zombie for longer than until the next Subprocess
-/// starts. Streams and waits may outlive the Subprocess. It belongs to its loop's thread.
+/// starts. Streams and waits may outlive the Subprocess. It belongs to its loop's thread. After the
+/// end of its context the program can still be signalled and asked for its end, but not waited for.
 ///
 /// tornado.process.Subprocess, T196 to T203.
 class TORNADO_ASIO_EXPORT Subprocess {

@@ -47,13 +47,15 @@ struct TCPServerOptions : StreamOptions {
 
 /// What a server has done so far.
 struct TCPServerStats {
-    std::uint64_t accepted = 0;      ///< connections given to handle_stream
-    std::size_t active = 0;          ///< of these, how many hold a descriptor
-    std::uint64_t rejected = 0;      ///< connections that could not be made a stream
-    std::uint64_t accept_errors = 0; ///< failed accepts of its own sockets, see add_accept_handler
-    std::uint64_t tls_failures = 0;  ///< connections that ended before their handshake did
-    std::uint64_t bytes_in = 0;      ///< received by all connections, open and ended
-    std::uint64_t bytes_out = 0;     ///< sent likewise
+    std::uint64_t accepted = 0; ///< connections given to handle_stream
+    std::size_t active = 0;     ///< of these, how many hold a descriptor
+    std::uint64_t rejected = 0; ///< connections that could not be made a stream
+    /// Failed accepts: connections lost before they were taken, and each attempt without
+    /// descriptors. Those of a SharedAcceptor count for the server whose loop accepts.
+    std::uint64_t accept_errors = 0;
+    std::uint64_t tls_failures = 0; ///< connections that ended before their handshake did
+    std::uint64_t bytes_in = 0;     ///< received by all connections, open and ended
+    std::uint64_t bytes_out = 0;    ///< sent likewise
 };
 
 /// A non-blocking TCP or Unix-socket server.

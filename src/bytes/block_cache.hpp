@@ -19,9 +19,14 @@ inline constexpr std::size_t short_string = 15;
 
 using Block = std::unique_ptr<char[]>;
 
-/// What a thread keeps: a few blocks and a few empty strings, the latest given last.
+/// Blocks that a thread keeps, 4 MiB. So many streams may be written to in one turn, as those
+/// behind a relay are, before any of them sends; the system's allocator would give the memory of
+/// each back to the kernel, to fault it in again at the next turn.
+inline constexpr std::size_t most_blocks = 64;
+
+/// What a thread keeps: blocks and a few empty strings, the latest given last.
 struct BlockCache {
-    boost::container::static_vector<Block, 4> blocks;
+    boost::container::static_vector<Block, most_blocks> blocks;
     boost::container::static_vector<std::string, 8> strings;
     std::size_t oldest_string = 0;
 };

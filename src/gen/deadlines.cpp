@@ -3,6 +3,8 @@
 
 #include "tornado/error.hpp"
 
+#include "tether.hpp"
+
 #include <boost/asio/execution_context.hpp>
 
 #include <utility>
@@ -14,8 +16,10 @@ public:
     using key_type = Service;
     static asio::execution_context::id id;
 
-    explicit Service(asio::execution_context& context)
-        : asio::execution_context::service(context) {}
+    explicit Service(asio::execution_context& context) : asio::execution_context::service(context) {
+        if (has_ended(context))
+            deadlines->close();
+    }
     void shutdown() override { deadlines->close(); }
 
     std::shared_ptr<Deadlines> const deadlines = std::make_shared<Deadlines>();

@@ -76,8 +76,6 @@ void IOLoop::set_default_executor(asio::thread_pool& pool) {
 
 detail::Function<void()> IOLoop::submit(asio::thread_pool* pool, detail::Function<void()> work,
                                         detail::Function<void(std::exception_ptr const&)> done) {
-    if (impl_->closed)
-        return [] {};
     auto const id = ++impl_->last_executor_call;
     auto const finish = [weak = std::weak_ptr(impl_), id](std::exception_ptr const& abandoned) {
         if (auto const impl = weak.lock())

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // PeriodicCallback.
 #include "ioloop/impl.hpp"
+#include "ioloop/random.hpp"
 
-#include <random>
 #include <stdexcept>
 
 namespace tornado {
-namespace {
-
-double random_fraction() {
-    thread_local std::minstd_rand generator{std::random_device{}()};
-    return std::uniform_real_distribution<double>{0, 1}(generator);
-}
-
-} // namespace
 
 struct PeriodicCallback::Impl : std::enable_shared_from_this<PeriodicCallback::Impl> {
     Impl(detail::Callback a_callback, IOLoop::clock::duration a_period, double a_jitter)
@@ -21,7 +13,7 @@ struct PeriodicCallback::Impl : std::enable_shared_from_this<PeriodicCallback::I
 
     void schedule() {
         scheduled = detail::next_call(scheduled, detail::Clock::now(), period, jitter,
-                                      jitter != 0 ? random_fraction() : 0.5);
+                                      jitter != 0 ? detail::random_fraction() : 0.5);
         pending = timeouts->add(scheduled, [self = shared_from_this()]() -> asio::awaitable<void> {
             self->call();
             return {};

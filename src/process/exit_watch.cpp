@@ -5,28 +5,11 @@
 
 namespace tornado::detail {
 
-/// The one operation that is pending as long as the watch lives: so its destruction says that the
-/// context is gone.
-class ExitWatch::Notice {
-public:
-    explicit Notice(std::weak_ptr<ExitWatch> watch) : watch_(std::move(watch)) {}
-    Notice(Notice&&) = default;
-    ~Notice() {
-        if (auto const watch = watch_.lock())
-            watch->context_ended();
-    }
-
-    void operator()(error_code) {
-        if (auto const watch = std::exchange(watch_, {}).lock())
-            watch->look();
-    }
-
-private:
-    std::weak_ptr<ExitWatch> watch_;
-};
-
 ExitWatch::ExitWatch(asio::any_io_executor const& executor, std::shared_ptr<Child> child)
-    : child_(std::move(child)), exited_(std::in_place, executor) {
+    : child_(std::move(child)) {
+    if (!tie(executor))
+        return;
+    exited_.emplace(executor);
     exited_->expires_at(asio::steady_timer::time_point::max());
     if (child_->pidfd() >= 0) {
         error_code ec;
@@ -44,7 +27,12 @@ ExitWatch::~ExitWatch() {
 }
 
 void ExitWatch::wait_for_notice() {
-    Notice notice(weak_from_this());
+    if (!exited_)
+        return;
+    auto notice = [weak = weak_from_this()](error_code) {
+        if (auto const self = weak.lock())
+            self->look();
+    };
     if (pidfd_)
         return pidfd_->async_wait(asio::posix::descriptor_base::wait_read, std::move(notice));
     constexpr std::chrono::milliseconds longest(50);

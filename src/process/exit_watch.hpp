@@ -6,6 +6,7 @@
 #include "tornado/error.hpp"
 
 #include "process/child.hpp"
+#include "tether.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -22,7 +23,7 @@ namespace tornado::detail {
 
 /// Lives while somebody waits, and is work for the context as long. Everything of Asio's in it goes
 /// when the context does, even if this is still held.
-class ExitWatch : public std::enable_shared_from_this<ExitWatch> {
+class ExitWatch final : public std::enable_shared_from_this<ExitWatch>, Tether {
 public:
     ExitWatch(asio::any_io_executor const& executor, std::shared_ptr<Child> child);
     ExitWatch(ExitWatch const&) = delete;
@@ -35,6 +36,8 @@ public:
     /// wait was cancelled by `slot`. Keeps this alive.
     template <class Handler>
     void wait(asio::cancellation_slot slot, Handler handler) {
+        if (!exited_)
+            return; // the context has ended
         exited_->async_wait(asio::bind_cancellation_slot(
             slot, [self = shared_from_this(), handler = std::move(handler)](error_code ec) mutable {
                 handler(self->child_->end() ? error_code() : ec);
@@ -44,11 +47,9 @@ public:
     void on_exit(Function<void()> f) { on_exit_ = std::move(f); }
 
 private:
-    class Notice;
-
     void wait_for_notice();
     void look();
-    void context_ended() noexcept;
+    void context_ended() noexcept override;
 
     std::shared_ptr<Child> child_;
     Function<void()> on_exit_;

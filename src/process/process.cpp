@@ -9,6 +9,7 @@
 #include "process/child.hpp"
 #include "process/exit_watch.hpp"
 #include "process/spawn.hpp"
+#include "tether.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -153,11 +154,16 @@ std::map<std::string, std::string> environment() {
 
 // ---- Subprocess
 
-struct Subprocess::Impl : std::enable_shared_from_this<Impl> {
-    explicit Impl(asio::any_io_executor with) : executor(std::move(with)) {}
+struct Subprocess::Impl final : std::enable_shared_from_this<Impl>, detail::Tether {
+    explicit Impl(asio::any_io_executor with) : executor(std::move(with)) {
+        if (!tie(executor))
+            executor = detail::ended_executor();
+    }
 
     std::shared_ptr<detail::ExitWatch> watch();
     void call_back();
+    void context_ended() noexcept override;
+    bool ended() const noexcept { return !tied(); }
 
     asio::any_io_executor executor;
     std::shared_ptr<detail::Child> child = std::make_shared<detail::Child>();
@@ -179,6 +185,13 @@ void Subprocess::Impl::call_back() {
     callbacks_watch.reset();
     if (auto const end = child->end(); callback && end)
         std::exchange(callback, {})(end->returncode); // may destroy the Subprocess
+}
+
+void Subprocess::Impl::context_ended() noexcept {
+    auto const self = weak_from_this().lock(); // the callback may be all that holds it
+    executor = detail::ended_executor();
+    callbacks_watch.reset();
+    callback.reset();
 }
 
 Subprocess::Subprocess(std::vector<std::string> const& arguments, SubprocessOptions const& options)
@@ -217,6 +230,8 @@ std::optional<int> Subprocess::returncode() const {
 }
 
 void Subprocess::start_wait(bool raise_error, detail::Completion<int>&& handler) {
+    if (impl_->ended())
+        return;
     auto const slot = handler.slot();
     auto finish = [child = impl_->child, raise_error,
                    handler = std::move(handler)](error_code ec) mutable {
@@ -236,9 +251,10 @@ void Subprocess::start_wait(bool raise_error, detail::Completion<int>&& handler)
 
 void Subprocess::set_callback(detail::Function<void(int)> callback) {
     impl_->callbacks_watch.reset();
-    impl_->callback = std::move(callback);
-    if (!impl_->callback)
+    impl_->callback.reset();
+    if (!callback || impl_->ended())
         return;
+    impl_->callback = std::move(callback);
     auto tell = [weak = std::weak_ptr(impl_)] {
         if (auto const impl = weak.lock())
             impl->call_back();

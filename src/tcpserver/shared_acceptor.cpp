@@ -98,6 +98,15 @@ void SharedAcceptor::Impl::look_again(Server server) {
     }
 }
 
+std::uint64_t SharedAcceptor::Impl::errors(Server server) {
+    std::lock_guard const lock(mutex_);
+    std::uint64_t sum = 0;
+    if (accepting_ == server)
+        for (auto const& listener : listeners_)
+            sum += listener->errors();
+    return sum;
+}
+
 void SharedAcceptor::Impl::leave(Server server) {
     std::lock_guard const lock(mutex_);
     places_.erase(server);
@@ -135,7 +144,12 @@ void SharedAcceptor::Impl::Seat::set_active(std::size_t count) const {
         acceptor_->set_active(*server_, count);
 }
 
+std::uint64_t SharedAcceptor::Impl::Seat::accept_errors() const {
+    return server_ ? acceptor_->errors(*server_) : former_errors_;
+}
+
 void SharedAcceptor::Impl::Seat::leave() {
+    former_errors_ = accept_errors();
     if (auto const server = std::exchange(server_, {}))
         acceptor_->leave(*server);
 }

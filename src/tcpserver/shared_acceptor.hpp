@@ -8,6 +8,7 @@
 #include "tcpserver/balance.hpp"
 #include "tether.hpp"
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -37,6 +38,8 @@ public:
 
         /// How many connections the server has.
         void set_active(std::size_t count) const;
+        /// Failed accepts while it is, or was, this server's loop that accepts for all.
+        std::uint64_t accept_errors() const;
         std::vector<Address> const& addresses() const noexcept { return acceptor_->addresses(); }
 
     private:
@@ -47,6 +50,7 @@ public:
 
         std::shared_ptr<Impl> acceptor_;
         std::optional<detail::Balance::Server> server_;
+        std::uint64_t former_errors_ = 0; // when it has left
     };
 
 private:
@@ -63,6 +67,7 @@ private:
     void arrive(Server server, AcceptedSocket connection, Address address);
     void set_active(Server server, std::size_t count);
     void look_again(Server server);
+    std::uint64_t errors(Server server);
     void leave(Server server);
 
     std::vector<Address> addresses_;

@@ -157,6 +157,8 @@ void TCPServer::Shared::stop() {
         ended_.accept_errors += listener->errors();
         listener->stop();
     }
+    for (auto const& seat : seats_)
+        ended_.accept_errors += seat.accept_errors();
     listeners_.clear();
     seats_.clear();
 }
@@ -296,6 +298,8 @@ TCPServerStats TCPServer::Shared::stats() const {
     sum.active = open_.size();
     for (auto const& listener : listeners_)
         sum.accept_errors += listener->errors();
+    for (auto const& seat : seats_)
+        sum.accept_errors += seat.accept_errors();
     for (auto const& core : open_) {
         sum.bytes_in += core.bytes_read();
         sum.bytes_out += core.bytes_written();

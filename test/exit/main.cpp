@@ -168,6 +168,17 @@ void callbacks() {
     run_a_while();
 }
 
+// A program that ends after this one.
+void subprocess() {
+    static Subprocess program({"cat"},
+                              {.stdin_ = Subprocess::STREAM, .stdout_ = Subprocess::STREAM});
+    static auto const output = program.stdout_stream();
+    program.set_exit_callback([](int) {});
+    program.wait_for_exit([](error_code, int) {});
+    output->read_until("\n", [](error_code, std::string const&) {});
+    run_a_while();
+}
+
 // A loop of another thread goes before what was made on that thread earlier.
 void thread() {
     std::thread([] {
@@ -201,8 +212,9 @@ void executor() {
 }
 
 std::map<std::string_view, void (*)()> const programs{
-    {"callbacks", callbacks}, {"clients", clients}, {"executor", executor}, {"own_loop", own_loop},
-    {"server", server},       {"streams", streams}, {"thread", thread},     {"tls", tls}};
+    {"callbacks", callbacks},   {"clients", clients}, {"executor", executor},
+    {"own_loop", own_loop},     {"server", server},   {"streams", streams},
+    {"subprocess", subprocess}, {"thread", thread},   {"tls", tls}};
 
 } // namespace
 

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -25,6 +26,7 @@ namespace {
 
 using namespace tornado;
 using detail::ended_executor;
+using detail::has_ended;
 using detail::Tethered;
 using detail::TetheredExecutor;
 using Timer = Tethered<asio::steady_timer>;
@@ -58,6 +60,16 @@ std::unique_ptr<asio::io_context> make_context() {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(tether)
+
+BOOST_AUTO_TEST_CASE(who_was_tied_first_is_told_first) {
+    auto context = make_context();
+    std::string order;
+    Told const first(context->get_executor(), [&] { order += "1"; });
+    Told const second(context->get_executor(), [&] { order += "2"; });
+    Told const third(context->get_executor(), [&] { order += "3"; });
+    context.reset();
+    BOOST_TEST(order == "123");
+}
 
 BOOST_AUTO_TEST_CASE(who_is_tied_is_told_once_when_the_context_ends) {
     auto context = make_context();
@@ -136,6 +148,9 @@ BOOST_AUTO_TEST_CASE(an_object_of_asio_is_gone_when_its_context_is) {
 BOOST_AUTO_TEST_CASE(nothing_is_made_on_a_context_that_has_ended) {
     TetheredExecutor executor(ended_executor());
     BOOST_TEST(executor.ended());
+    BOOST_TEST(has_ended(asio::query(ended_executor(), asio::execution::context)));
+    auto const context = make_context();
+    BOOST_TEST(!has_ended(*context));
     Timer const timer(executor.get());
     BOOST_TEST(!timer);
 }

@@ -6,6 +6,7 @@ Usage: front.py PROGRAM
 
 import os
 import pathlib
+import socket
 import sys
 import time
 import unittest
@@ -31,6 +32,12 @@ class Front(Conventions, unittest.TestCase):
         with Program() as front, front.peer() as peer:
             peer.send("".join(f"say {n}\n" for n in range(500)))
             self.assertEqual([peer.line() for _ in range(500)], [str(n) for n in range(500)])
+
+    def test_a_client_that_has_asked_everything_gets_its_answers(self):
+        with Program() as front, front.peer() as peer:
+            peer.send("say 1\nsay 2\nsay 3\n")
+            peer.socket.shutdown(socket.SHUT_WR)
+            self.assertEqual(peer.rest(), ["1", "2", "3"])
 
     def test_many_clients_share_a_few_children(self):
         with Program("--children", "3") as front:

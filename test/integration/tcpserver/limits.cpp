@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A server at its limits: connections, idle peers, descriptors.
+#include "tornado/shared_acceptor.hpp"
 #include "tornado/tcpserver.hpp"
 
 #include "support/captured_log.hpp"
@@ -261,6 +262,33 @@ BOOST_AUTO_TEST_CASE(T189_an_ended_connection_resumes_accepting_at_once) {
         server.stop();
         BOOST_TEST(server.stats().accept_errors == before.accept_errors);
         host.check_no_work();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(T189_the_errors_of_a_shared_acceptor_are_of_the_server_that_accepts) {
+    on_each_loop([](Host& host) {
+        CapturedLog const log;
+        SharedAcceptor acceptor(bind_sockets(0, "127.0.0.1"));
+        TCPServer accepting(host.loop(), echo);
+        TCPServer other(host.loop(), echo);
+        accepting.listen(acceptor);
+        other.listen(acceptor);
+        host.run([&]() -> asio::awaitable<void> {
+            Client client(host, acceptor.addresses()[0]);
+            client.send("1\n");
+            {
+                NoDescriptors const shortage;
+                co_await host.until([&] { return accepting.stats().accept_errors >= 2; });
+            }
+            BOOST_TEST(co_await client.line() == "1\n");
+            auto const errors = accepting.stats().accept_errors;
+            BOOST_TEST(other.stats().accept_errors == 0U);
+            accepting.stop();
+            BOOST_TEST(accepting.stats().accept_errors == errors);
+            BOOST_TEST(other.stats().accept_errors == 0U);
+        });
+        other.stop();
+        BOOST_TEST(accepting.stats().accept_errors >= 2U);
     });
 }
 

@@ -280,7 +280,9 @@ BOOST_AUTO_TEST_CASE(a_watched_loop_is_watched_in_both) {
     loop.set_blocking_log_threshold(20ms);
     loop.add_callback([&] {
         pid = test::fork_and_tell(loop.context());
-        std::this_thread::sleep_for(100ms);
+        auto const end = std::chrono::steady_clock::now() + 8s; // until the watchdog has run
+        while (log.count("IOLoop blocked for") == 0 && std::chrono::steady_clock::now() < end)
+            std::this_thread::yield();
         loop.stop();
     });
     run_bounded(loop);

@@ -2,8 +2,10 @@
 // PeriodicCallback on a running loop; its arithmetic is in ioloop_time.cpp.
 #include "tornado/ioloop.hpp"
 
+#include "ioloop/random.hpp"
 #include "support/bounded_loop.hpp"
 #include "support/captured_log.hpp"
+#include "support/processes.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -11,7 +13,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <memory>
+#include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 using namespace tornado;
@@ -209,6 +213,26 @@ BOOST_AUTO_TEST_CASE(it_may_outlive_its_loop) {
     loop.call_later(5ms, [&loop] { loop.stop(); });
     run_bounded(loop);
     BOOST_TEST(calls > 0);
+}
+
+// A generator that was seeded before the fork would draw the same in each worker.
+BOOST_AUTO_TEST_CASE(T050_the_jitter_of_each_process_is_its_own) {
+    auto const draw = [] {
+        std::string numbers;
+        for (int i = 0; i < 3; ++i)
+            numbers += std::to_string(detail::random_fraction()) + ' ';
+        return numbers;
+    };
+    draw();
+    test::Report report;
+    auto const child = [&] {
+        report.say(draw());
+        return 0;
+    };
+    test::Forked const one(child);
+    test::Forked const other(child);
+    std::set<std::string> const sequences{report.line(), report.line(), draw()};
+    BOOST_TEST(sequences.size() == 3U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
