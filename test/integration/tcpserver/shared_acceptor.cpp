@@ -283,6 +283,28 @@ BOOST_AUTO_TEST_CASE(a_full_server_is_passed_over_and_full_ones_let_wait) {
     BOOST_TEST(numbers == "01011");
 }
 
+BOOST_AUTO_TEST_CASE(the_next_one_to_accept_lets_wait_too_if_it_is_full) {
+    TCPServerOptions options;
+    options.max_connections = 1;
+    Sharing servers(2, options);
+    std::size_t active = 0;
+    std::string numbers;
+    servers.run([&] {
+        std::list<Connection> connections;
+        for (int i = 0; i < 2; ++i)
+            numbers += connections.emplace_back(servers.address).number;
+        servers.on(0, [](TCPServer& server) { server.stop(); });
+        BlockingClient waiting(servers.address);
+        waiting.send("x\n");
+        for (int turn = 0; turn < 5; ++turn)
+            servers.on(1, [&](TCPServer& server) { active = server.stats().active; });
+        connections.pop_back(); // of server 1
+        numbers += waiting.line().at(0);
+    });
+    BOOST_TEST(active == 1u);
+    BOOST_TEST(numbers == "011");
+}
+
 // ---- all at once
 
 BOOST_AUTO_TEST_CASE(no_connection_is_lost_while_servers_come_and_go) {
