@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <future>
 #include <set>
 #include <stdexcept>
@@ -85,6 +86,14 @@ std::string thrown(F f) {
 
 bool has(std::string const& text, std::string const& part) {
     return text.find(part) != text.npos;
+}
+
+/// As proc(5) has it: 'T' for one that is stopped.
+char state_of(pid_t pid) {
+    std::string text;
+    std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), text);
+    auto const name_end = text.rfind(')');
+    return name_end == text.npos ? '?' : text.at(name_end + 2);
 }
 
 /// Until a process is gone, and waited for by its parent; ten seconds at most.
@@ -430,11 +439,24 @@ BOOST_AUTO_TEST_CASE(the_second_signal_ends_a_worker_that_ignores_the_first) {
 
 BOOST_AUTO_TEST_CASE(a_worker_that_is_stopped_and_continued_has_not_ended) {
     Report report;
-    Forked supervisor([&]() -> int { obey(report, fork_processes(1)); });
-    auto const worker = pid_of(report.after("0 "));
-    ::kill(worker, SIGSTOP);
-    ::kill(worker, SIGCONT);
-    ::kill(worker, SIGUSR2);
+    Forked supervisor([&]() -> int {
+        report_log(report);
+        obey(report, fork_processes(2));
+    });
+    pid_t pids[2] = {};
+    for (int i = 0; i < 3; ++i) // and the line of the start
+        if (auto const text = report.line(); text[0] == '0' || text[0] == '1')
+            pids[text[0] == '1'] = pid_of(text.substr(2));
+    BOOST_TEST_REQUIRE((pids[0] > 0 && pids[1] > 0));
+    ::kill(pids[0], SIGSTOP);
+    while (state_of(pids[0]) != 'T')
+        std::this_thread::yield();
+    ::kill(pids[1], SIGUSR2); // so that the supervisor looks at both
+    BOOST_TEST(report.line().starts_with("log child 1 "));
+    ::kill(pids[0], SIGCONT);
+    ::kill(pids[0], SIGUSR2);
+    auto const last = report.line();
+    BOOST_TEST((last.starts_with("log child 0 ") && last.ends_with("exited normally")), last);
     BOOST_TEST(report.line() == "end"); // not started again
     BOOST_TEST(supervisor.wait() == 0);
 }
