@@ -203,8 +203,6 @@ private:
 
     // Behind the parenthesis.
     Fragment group() {
-        if (rest_.starts_with('*'))
-            throw NotUnderstood();
         Fragment whole;
         if (skip("?="))
             whole = looks(Kind::look, false);

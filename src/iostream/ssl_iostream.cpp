@@ -17,12 +17,11 @@
 
 namespace tornado {
 
+std::chrono::steady_clock::duration detail::handshake_limit = std::chrono::seconds(60);
+
 namespace {
 
 using Context = std::shared_ptr<asio::ssl::context>;
-
-// Where nobody names another.
-constexpr auto handshake_limit = std::chrono::seconds(60);
 
 void check_context(Context const& context) {
     if (!context)
@@ -96,7 +95,7 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
         transport->lay_over(std::move(lower), unsent);
         return std::move(transport);
     });
-    body->limit_establishing(handshake_limit);
+    body->limit_establishing(detail::handshake_limit);
     SSLIOStreamPtr const stream(new SSLIOStream(body));
     detail::StreamAccess::give_body(*this, empty);
     auto const slot = handler.slot();
@@ -111,7 +110,7 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
 SSLIOStream::SSLIOStream(socket_type socket, Context context, bool server_side,
                          std::string const& server_hostname, StreamOptions const& options)
     : IOStream(make_core(std::move(context), server_side, server_hostname, std::move(socket),
-                         options, handshake_limit)) {
+                         options, detail::handshake_limit)) {
     set_nodelay(true);
 }
 

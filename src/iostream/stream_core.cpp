@@ -443,7 +443,7 @@ void StreamCore::fail_read(ReadSide::Verdict verdict) {
 }
 
 bool StreamCore::finish_close() {
-    if (!close_callback_ || has_operations())
+    if (!close_callback_)
         return false;
     call_logged("close callback", *std::exchange(close_callback_, nullptr));
     return true;

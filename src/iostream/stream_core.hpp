@@ -22,6 +22,8 @@ bool is_tls_failure(error_code ec) noexcept;
 
 /// How long what completed writes took may still be sent after close(). For tests to shorten.
 extern std::chrono::steady_clock::duration linger_limit;
+/// How long TLS's handshake may take where nobody says so. For tests to shorten.
+extern std::chrono::steady_clock::duration handshake_limit;
 
 /// Told once, when a stream's descriptor is free again.
 class StreamObserver {

@@ -44,7 +44,6 @@ void Supervision::could_not_start(int number, Clock::time_point now) {
     auto& failed = task(number);
     if (!failed.was_started)
         return give_up(Verdict::not_started, now);
-    failed.failures = std::max(failed.failures, 1); // never again at once
     schedule(failed, now);
 }
 

@@ -127,9 +127,7 @@ void PipeTransport::async_wait(Direction direction, std::shared_ptr<Waiter> wait
 }
 
 error_code PipeTransport::lost() noexcept {
-    if (file_.given() < 0 || !file_.hangs_up())
-        return {};
-    return file_.readable() ? error_code(asio::error::eof) : asio::error::broken_pipe;
+    return file_.given() < 0 || !file_.hangs_up() ? error_code() : asio::error::eof;
 }
 
 Direction PipeTransport::connect(Endpoint const&, error_code& ec) {

@@ -129,6 +129,7 @@ private:
         made_.other = save(
             make({"other.test", "DNS:other.test", "serverAuth", -1, 1, "ED25519"}, &ca), "other");
         made_.wildcard = save(make({"example.org", "DNS:*.example.org"}, &ca), "wildcard");
+        made_.partial = save(make({"example.org", "DNS:w*.example.org"}, &ca), "partial");
         made_.expired = save(make({"localhost", here, "serverAuth", -3, -1}, &ca), "expired");
         made_.self_signed = save(make({"localhost", here}, nullptr), "self_signed");
         made_.foreign = save(make({"localhost", here}, &foreign_ca), "foreign");

@@ -24,6 +24,7 @@ struct Certificates {
     Identity localhost;   ///< localhost, 127.0.0.1 and ::1
     Identity other;       ///< other.test, with another kind of key: Ed25519
     Identity wildcard;    ///< *.example.org
+    Identity partial;     ///< w*.example.org
     Identity expired;     ///< localhost, until yesterday
     Identity self_signed; ///< localhost, signed by itself
     Identity foreign;     ///< localhost, signed by foreign_ca

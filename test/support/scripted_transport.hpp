@@ -33,8 +33,9 @@ public:
     std::size_t read_limit = none;  ///< bytes that one attempt receives at most
     std::size_t write_limit = none; ///< bytes that one attempt sends at most
     std::size_t room = none;        ///< bytes that the kernel takes until drain() makes more room
-    std::size_t slowness = 0;       ///< so often an attempt would block before it proceeds
-    std::size_t fail_at = none;     ///< from this call on (0 is the first) each fails
+    bool holds = false;         ///< without room, takes one attempt's bytes nevertheless, for later
+    std::size_t slowness = 0;   ///< so often an attempt would block before it proceeds
+    std::size_t fail_at = none; ///< from this call on (0 is the first) each fails
     error_code failure = asio::error::connection_reset;
     error_code write_failure;   ///< each attempt to send fails
     bool must_linger = false;   ///< a close waits for the peer's end
@@ -175,13 +176,13 @@ public:
             wire_->end_ = asio::error::eof;
             return 0;
         }
+        if (wire_->holds)
+            return hold(buffers, ec);
         if (wire_->is_slow(wire_->write_blocks_) || wire_->room == 0) {
             ec = asio::error::would_block;
             return 0;
         }
-        std::string data;
-        for (auto const& buffer : buffers)
-            data.append(static_cast<char const*>(buffer.data()), buffer.size());
+        std::string data = gather(buffers);
         data.resize(std::min({data.size(), wire_->write_limit, wire_->room}));
         if (wire_->room != Wire::none)
             wire_->room -= data.size();
@@ -244,7 +245,26 @@ public:
     }
 
 private:
+    static std::string gather(std::span<asio::const_buffer const> buffers) {
+        std::string data;
+        for (auto const& buffer : buffers)
+            data.append(static_cast<char const*>(buffer.data()), buffer.size());
+        return data;
+    }
+
+    std::size_t hold(std::span<asio::const_buffer const> buffers, error_code& ec) {
+        bool const holds_some = !held_.empty();
+        if (wire_->room != 0 || !holds_some)
+            held_ += gather(buffers);
+        if (wire_->room == 0)
+            ec = asio::error::would_block;
+        else
+            wire_->sends.push_back(std::exchange(held_, {}));
+        return holds_some && ec ? 0 : asio::buffer_size(buffers);
+    }
+
     std::shared_ptr<Wire> wire_;
+    std::string held_;
 };
 
 } // namespace tornado::test

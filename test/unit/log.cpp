@@ -5,6 +5,7 @@
 #include "tornado/error.hpp"
 
 #include "support/captured_log.hpp"
+#include "support/processes.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
@@ -15,8 +16,12 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
 #include <stdexcept>
 #include <string>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 using namespace tornado;
@@ -105,6 +110,34 @@ BOOST_AUTO_TEST_CASE(a_reader_of_standard_error_that_has_gone_is_no_signal) {
     ::sigaction(SIGPIPE, &before, nullptr);
     ::dup2(former, STDERR_FILENO);
     ::close(former);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_of_a_job_in_the_background_does_not_stop_it) {
+    test::Forked session([] {
+        ::setsid();
+        int const master = ::posix_openpt(O_RDWR | O_NOCTTY);
+        if (::grantpt(master) != 0 || ::unlockpt(master) != 0)
+            return 2;
+        int const terminal = ::open(::ptsname(master), O_RDWR); // this session's now
+        termios modes{};
+        ::tcgetattr(terminal, &modes);
+        modes.c_lflag |= TOSTOP;
+        ::tcsetattr(terminal, TCSANOW, &modes);
+        ::dup2(terminal, STDERR_FILENO);
+        auto const job = ::fork();
+        if (job == 0) {
+            ::setpgid(0, 0);
+            log(Logger::general, LogLevel::error, "from the background");
+            std::_Exit(0);
+        }
+        int status = 0;
+        ::waitpid(job, &status, WUNTRACED);
+        bool const stopped = WIFSTOPPED(status);
+        if (stopped)
+            ::kill(job, SIGKILL);
+        return stopped ? 1 : 0;
+    });
+    BOOST_TEST(session.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_sink_receives_the_whole_record) {

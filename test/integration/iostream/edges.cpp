@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fcntl.h>
 #include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -216,6 +217,17 @@ BOOST_AUTO_TEST_CASE(nagles_delay_stays_as_it_was_set_before_connect) {
         co_await fresh->connect(Address(acceptor.local_endpoint()));
     });
     BOOST_TEST(has_nodelay(*fresh));
+}
+
+BOOST_AUTO_TEST_CASE(the_socket_that_connect_makes_is_fit_for_a_loop) {
+    Io io;
+    asio::ip::tcp::acceptor acceptor(io.context, {asio::ip::address_v4::loopback(), 0});
+    auto const stream = std::make_shared<IOStream>(asio::ip::tcp::socket(io.context));
+    stream->connect(Address(acceptor.local_endpoint()), [](error_code, IOStreamPtr) {});
+    BOOST_TEST((::fcntl(stream->native_handle(), F_GETFD) & FD_CLOEXEC) != 0);
+    BOOST_TEST((::fcntl(stream->native_handle(), F_GETFL) & O_NONBLOCK) != 0);
+    stream->close();
+    io.run();
 }
 
 BOOST_AUTO_TEST_CASE(a_servers_handler_that_fails_on_an_open_stream_is_logged) {

@@ -245,6 +245,21 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T074_T104_an_end_behind_unread_bytes_is_noticed, K
     }
 }
 
+BOOST_AUTO_TEST_CASE(T074_a_hang_up_without_an_error_is_an_end) {
+    StreamAndSocket<UnixKind> io; // that has nothing to read when it closes
+    Events events;
+    asio::write(io.peer, asio::buffer("ab", 2));
+    io.stream->read_bytes(1, events.on("1"));
+    io.run_until([&] { return !io.stream->reading(); });
+    io.poll();
+    io.peer.close();
+    io.run_until([&] { return io.stream->closed(); });
+    BOOST_TEST(word(io.stream->error()) == "eof");
+    io.stream->read_until_close(events.on("2"));
+    io.poll();
+    BOOST_TEST(events.take() == "1:a, 2:b");
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(T074_a_reset_is_noticed_without_a_close_callback, Kind,
                               ConnectionKinds) {
     for (bool const more_than_a_chunk : {false, true}) {

@@ -6,6 +6,7 @@
 #include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 #include "support/events.hpp"
+#include "support/processes.hpp"
 #include "support/stream_pairs.hpp"
 
 #include <boost/asio/post.hpp>
@@ -366,6 +367,23 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_opened_anew_is_switched_and_switched_back) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(only_the_process_that_has_switched_a_file_switches_it_back) {
+    Io io;
+    auto const ends = SocketDescriptorKind::descriptors();
+    Fd socket(ends.first);
+    Fd const others = socket.dup();
+    auto const stream = stream_of(io, std::move(socket));
+    Forked child([&] {
+        stream->close();
+        return 0;
+    });
+    BOOST_TEST(child.wait() == 0);
+    BOOST_TEST(!others.blocks());
+    stream->close();
+    BOOST_TEST(others.blocks());
+    ::close(ends.second);
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_came_in_non_blocking_mode_stays_so) {
     Io io;
     auto const ends = PipeKind::descriptors();
@@ -468,6 +486,20 @@ BOOST_AUTO_TEST_CASE(a_terminals_lines) {
         BOOST_TEST(word(master->error()) == "eof");
     });
     io.run();
+}
+
+BOOST_AUTO_TEST_CASE(the_last_user_of_a_terminal_goes_while_its_master_reads) {
+    Io io;
+    CapturedLog const log;
+    Events events;
+    Terminal terminal;
+    auto const master = stream_of(io, std::move(terminal.master));
+    master->read_until("\n", events.on("read"));
+    io.poll();
+    terminal.slave.close();
+    io.run();
+    BOOST_TEST(events.take() == "read!eof");
+    BOOST_TEST(log.lines().empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_terminal_that_is_only_written_to_takes_nobodys_input) {

@@ -5,6 +5,7 @@
 #include "tornado/iostream.hpp"
 #include "tornado/ssl_options.hpp"
 
+#include "iostream/stream_core.hpp"
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/stream_pairs.hpp"
@@ -19,7 +20,10 @@
 #include <boost/test/unit_test.hpp>
 #include <openssl/x509_vfy.h>
 
+#include <chrono>
+#include <fcntl.h>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -272,6 +276,15 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_to_verify_needs_a_name) {
     io.start_tls(client_context(), "");
     BOOST_TEST((io.client_error == error::server_name_required));
     BOOST_TEST(io.client_error.message().find("server_hostname") != std::string::npos);
+
+    // One that judges by rules of its own may do without.
+    auto const judging = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+    judging->set_verify_mode(asio::ssl::verify_peer);
+    judging->set_verify_callback([](bool, asio::ssl::verify_context&) { return true; });
+    Plain judged;
+    judged.start_tls(judging, "");
+    BOOST_TEST(!judged.client_error);
+
     Plain invalid;
     BOOST_CHECK_THROW(invalid.near->start_tls(false, client_context(), std::string("a\0b", 3),
                                               [](error_code, SSLIOStreamPtr) {}),
@@ -484,8 +497,9 @@ BOOST_AUTO_TEST_CASE(T136_wait_for_handshake) {
     BOOST_TEST((text == "client, 3" || text == "3, client"), text);
     server->wait_for_handshake(events.on("4"));
     BOOST_TEST(events.take() == ""); // never inside the call
+    server->start_tls(true, server_context(), "", events.on("not now"));
     io.poll();
-    BOOST_TEST(events.take() == "4");
+    BOOST_TEST(events.take() == "4, not now!not_idle");
     server->close();
     server->wait_for_handshake(events.on("5"));
     io.poll();
@@ -533,6 +547,41 @@ BOOST_AUTO_TEST_CASE(T101_a_servers_tickets_do_not_cut_off_what_a_closed_client_
     BOOST_TEST(server->error() == asio::error::eof);
     io.run(); // nothing is left of the client
     BOOST_TEST(client->IOStream::native_handle() == -1);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_whose_peer_has_all_does_not_linger) {
+    Plain io;
+    io.start_tls();
+    Events events;
+    io.client->write("question");
+    io.server->read_bytes(8, [&](error_code, std::string const&) { io.server->write("answer"); });
+    io.client->read_bytes(6, events.on("read"));
+    io.run_until([&] { return !io.client->reading(); });
+    BOOST_TEST(events.take() == "read:answer");
+    int const descriptor = static_cast<IOStream&>(*io.client).native_handle();
+    BOOST_TEST(::fcntl(descriptor, F_GETFD) != -1);
+    io.client->close();
+    BOOST_TEST(::fcntl(descriptor, F_GETFD) == -1);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_says_nothing_to_start_tls_is_given_up) {
+    struct ShortHandshake {
+        ShortHandshake() { detail::handshake_limit = std::chrono::milliseconds(1); }
+        ~ShortHandshake() { detail::handshake_limit = former; }
+        std::chrono::steady_clock::duration const former = detail::handshake_limit;
+    } const shortened;
+    BOOST_TEST((shortened.former == std::chrono::seconds(60)));
+    Plain io;
+    std::optional<error_code> switched;
+    io.near->start_tls(false, client_context(), "localhost",
+                       [&](error_code ec, SSLIOStreamPtr const&) { switched = ec; });
+    auto [a, b] = tcp_sockets(io);
+    std::optional<error_code> born;
+    auto const server = std::make_shared<SSLIOStream>(std::move(a), server_context(), true);
+    server->wait_for_handshake([&](error_code ec) { born = ec; });
+    io.run_until([&] { return switched && born; });
+    BOOST_TEST((switched == asio::error::timed_out));
+    BOOST_TEST((born == asio::error::timed_out));
 }
 
 BOOST_AUTO_TEST_CASE(T136_there_is_no_handshake_to_wait_for_before_connect) {

@@ -25,6 +25,7 @@
 #include <set>
 #include <string>
 #include <sys/resource.h>
+#include <thread>
 #include <vector>
 
 using namespace tornado;
@@ -367,6 +368,24 @@ BOOST_AUTO_TEST_CASE(T170_the_other_family_has_its_chance_after_0_3_seconds) {
             BOOST_CHECK(now() - begin >= 300ms);
             BOOST_TEST(log.lines().empty());
         });
+}
+
+BOOST_AUTO_TEST_CASE(T170_a_delay_that_a_failure_has_begun_anew_is_waited_for) {
+    Silent const silent;
+    Refusing const refusing;
+    Host host(true);
+    Server const server(host);
+    Party party(host, {refusing.address(), silent.address(), server.address()});
+    Events events;
+    party.client.connect("example.com", 80, events.on("x"));
+    host.context().poll_one();          // hears the answer
+    host.context().poll_one();          // begins the first attempt, and its delay
+    std::this_thread::sleep_for(350ms); // is over when the loop looks, and it has failed as well
+    auto const begin = now();
+    host.run([&]() -> asio::awaitable<void> {
+        co_await host.until([&] { return events.take() == "x:stream"; });
+    });
+    BOOST_CHECK(now() - begin >= 300ms);
 }
 
 BOOST_AUTO_TEST_CASE(T171_the_first_may_win_after_the_timer) {

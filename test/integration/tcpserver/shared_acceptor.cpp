@@ -279,8 +279,34 @@ BOOST_AUTO_TEST_CASE(a_full_server_is_passed_over_and_full_ones_let_wait) {
         waiting.send("x\n");
         connections.erase(std::next(connections.begin())); // of server 1
         numbers += waiting.line().at(0);
+        BlockingClient next(servers.address); // they are full again
+        next.send("x\n");
+        connections.pop_front(); // of server 0
+        numbers += next.line().at(0);
     });
-    BOOST_TEST(numbers == "01011");
+    BOOST_TEST(numbers == "010110");
+}
+
+BOOST_AUTO_TEST_CASE(the_next_one_to_accept_lets_wait_too_if_it_is_full) {
+    TCPServerOptions options;
+    options.max_connections = 1;
+    Sharing servers(2, options);
+    std::size_t active = 0;
+    std::string numbers;
+    servers.run([&] {
+        std::list<Connection> connections;
+        for (int i = 0; i < 2; ++i)
+            numbers += connections.emplace_back(servers.address).number;
+        servers.on(0, [](TCPServer& server) { server.stop(); });
+        BlockingClient waiting(servers.address);
+        waiting.send("x\n");
+        for (int turn = 0; turn < 5; ++turn)
+            servers.on(1, [&](TCPServer& server) { active = server.stats().active; });
+        connections.pop_back(); // of server 1
+        numbers += waiting.line().at(0);
+    });
+    BOOST_TEST(active == 1u);
+    BOOST_TEST(numbers == "011");
 }
 
 // ---- all at once

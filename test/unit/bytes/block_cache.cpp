@@ -97,11 +97,23 @@ BOOST_AUTO_TEST_CASE(strings_that_nobody_takes_make_way_for_new_ones) {
     }).join();
 }
 
+BOOST_AUTO_TEST_CASE(the_string_that_was_given_first_makes_way_first) {
+    std::thread([] {
+        for (std::size_t i = 1; i <= 8; ++i)
+            give_string(std::string(i * 1000, 'x'));
+        for (std::size_t i = 1; i <= 3; ++i)
+            give_string(std::string(10'000 + i * 1000, 'x'));
+        for (std::size_t const kept : {13'000, 12'000, 11'000, 8000, 7000, 6000, 5000, 4000})
+            BOOST_TEST(take_string(kept).capacity() == kept);
+    }).join();
+}
+
 BOOST_AUTO_TEST_CASE(memory_may_come_back_while_its_thread_ends) {
     struct Holder {
         Block block;
         std::string string;
         ~Holder() {
+            BOOST_TEST((tornado::detail::block_cache == nullptr));
             give_block(std::move(block));
             give_string(std::move(string));
             BOOST_TEST((take_block() != nullptr));
@@ -113,6 +125,7 @@ BOOST_AUTO_TEST_CASE(memory_may_come_back_while_its_thread_ends) {
         thread_local Holder early; // complete before the cache is made, so destroyed after it
         early.string.assign(1000, 'x');
         early.block = take_block();
+        give_block(take_block()); // makes the cache
     }).join();
 }
 

@@ -56,6 +56,20 @@ BOOST_AUTO_TEST_CASE(an_idle_stream_pays_five_words) {
     BOOST_TEST(tornado::test::allocations() == before);
 }
 
+BOOST_AUTO_TEST_CASE(bytes_that_do_not_fit_in_front_of_themselves_are_not_moved) {
+    for (bool const fit : {false, true}) {
+        ReadBuffer buffer;
+        auto const bytes = pattern(60'000);
+        receive(buffer, bytes);
+        static_cast<void>(buffer.take(fit ? 30'000 : 29'999));
+        auto const* const before = buffer.view().data();
+        auto const room = buffer.prepare(block_size);
+        BOOST_TEST((buffer.view().data() != before) == fit);
+        BOOST_TEST(room[1].empty() == fit);
+        BOOST_TEST(buffer.view() == bytes.substr(fit ? 30'000 : 29'999));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(T061_taking_nothing_from_nothing) {
     ReadBuffer buffer;
     BOOST_TEST(buffer.take(0) == "");

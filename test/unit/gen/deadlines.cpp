@@ -5,6 +5,7 @@
 #include "support/io.hpp"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -29,10 +30,11 @@ struct Item final : Deadline {
     void expire() override { expired(); }
     asio::any_io_executor executor() const override {
         ++*asked;
-        return io_context.get_executor();
+        return on ? on : io_context.get_executor();
     }
 
     asio::io_context& io_context;
+    asio::any_io_executor on; // or on the context's
     std::function<void()> expired = [] { BOOST_ERROR("is not to expire"); };
     std::shared_ptr<int> asked = std::make_shared<int>(0); // how often the timer was set for it
 };
@@ -143,6 +145,22 @@ BOOST_AUTO_TEST_CASE(a_timer_that_has_gone_off_when_it_is_set_anew) {
     io.poll();
     all->settle();
     io.run(); // nothing is left to wait for
+}
+
+BOOST_AUTO_TEST_CASE(the_timer_goes_off_on_the_executor_of_the_first_one) {
+    Io io;
+    auto const all = Deadlines::of(io.context);
+    auto const strand = asio::make_strand(io.context);
+    std::vector<bool> in_strand;
+    for (bool const has_strand : {false, true, false}) {
+        Item item(io);
+        if (has_strand)
+            item.on = strand;
+        item.expired = [&] { in_strand.push_back(strand.running_in_this_thread()); };
+        all->add(item, 1ms);
+        io.run();
+    }
+    BOOST_TEST((in_strand == std::vector{false, true, false}));
 }
 
 BOOST_AUTO_TEST_CASE(after_the_end_of_the_context) {

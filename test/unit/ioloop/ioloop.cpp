@@ -191,6 +191,19 @@ BOOST_AUTO_TEST_CASE(current_is_created_for_a_thread_that_has_none) {
     }).join();
 }
 
+BOOST_AUTO_TEST_CASE(a_current_loop_that_closes_while_it_runs_is_there_until_it_has_run) {
+    bool is_another = false;
+    std::thread([&] {
+        auto& loop = IOLoop::current();
+        loop.add_callback([&] {
+            loop.close();
+            is_another = &IOLoop::current() != &loop;
+        });
+        loop.start();
+    }).join();
+    BOOST_TEST(is_another);
+}
+
 BOOST_AUTO_TEST_CASE(instance_is_the_main_threads_loop) {
     IOLoop loop;
     BOOST_TEST(&IOLoop::instance() == &loop);
@@ -246,6 +259,19 @@ BOOST_AUTO_TEST_CASE(T042_a_timeout_throws_and_has_cancelled) {
     }
     BOOST_TEST(ended);
     BOOST_TEST(loop.run_sync([] { return 1; }, 10s) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(T042_a_coroutine_that_has_ended_has_not_timed_out) {
+    IOLoop loop;
+    BOOST_TEST(loop.run_sync(
+                   [&]() -> asio::awaitable<int> {
+                       asio::steady_timer timer(loop.context(), 1ms);
+                       // Both the timer and the limit are over when the loop comes to look.
+                       asio::post(loop.context(), [] { std::this_thread::sleep_for(20ms); });
+                       co_await timer.async_wait(asio::deferred);
+                       co_return 5;
+                   },
+                   10ms) == 5);
 }
 
 BOOST_AUTO_TEST_CASE(T042_a_coroutine_that_cannot_be_cancelled_is_left_behind) {
@@ -410,6 +436,22 @@ BOOST_AUTO_TEST_CASE(T045_stop_lets_the_iteration_finish_and_no_more) {
     BOOST_TEST(order == (std::vector<int>{1, 2}));
     run_once(loop);
     BOOST_TEST(order == (std::vector<int>{1, 2, 3, 4}));
+}
+
+BOOST_AUTO_TEST_CASE(T045_a_stop_that_the_contexts_own_has_overtaken_stops_no_later_run) {
+    IOLoop loop;
+    asio::post(loop.context(), [&] {
+        loop.stop();
+        loop.context().stop();
+    });
+    loop.start();
+    bool later = false;
+    loop.call_later(1ms, [&] {
+        later = true;
+        loop.stop();
+    });
+    loop.start();
+    BOOST_TEST(later);
 }
 
 BOOST_AUTO_TEST_CASE(T045_stop_from_another_thread_runs_what_was_queued_before) {

@@ -5,6 +5,7 @@
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
+#include "support/short_linger.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
@@ -459,8 +460,9 @@ BOOST_AUTO_TEST_CASE(T095_a_write_may_be_awaited_late) {
     io.run();
     io.stream->close();
     third(events.on("3")); // was sent before the close
+    third(events.on("4"));
     io.run();
-    BOOST_TEST(events.take() == "3");
+    BOOST_TEST(events.take() == "3, 4");
 }
 
 BOOST_AUTO_TEST_CASE(T098_a_full_queue_throws_or_tells_the_token) {
@@ -661,6 +663,39 @@ BOOST_AUTO_TEST_CASE(watermarks_set_late_tell_where_the_queue_is) {
     BOOST_TEST(events.take() == "above");
 }
 
+BOOST_AUTO_TEST_CASE(watermarks_tell_nothing_of_a_closed_stream) {
+    Scripted io;
+    Events events;
+    io.wire->room = 0;
+    io.stream->set_write_watermarks(10, 20,
+                                    [&](bool above) { events.add(above ? "above" : "below"); });
+    io.stream->write(std::string(100, 'x'));
+    io.poll();
+    BOOST_TEST(events.take() == "above");
+    io.stream->close();
+    io.poll();
+    BOOST_TEST(events.take() == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_transport_holds_back_leaves_before_the_descriptor_is_freed) {
+    Scripted io;
+    io.wire->room = 0;
+    io.wire->holds = true;
+    io.stream->write("held");
+    io.poll();
+    io.wire->drain(0); // another attempt, in vain
+    io.poll();
+    BOOST_TEST(io.stream->writing());
+    io.stream->close();
+    io.poll();
+    BOOST_TEST(io.wire->open);
+    BOOST_TEST(io.wire->sent() == "");
+    io.wire->drain();
+    io.run();
+    BOOST_TEST(io.wire->sent() == "held");
+    BOOST_TEST(!io.wire->open);
+}
+
 // ---- Closing
 
 BOOST_AUTO_TEST_CASE(T076_the_close_callback_never_runs_inside_close) {
@@ -849,6 +884,7 @@ BOOST_AUTO_TEST_CASE(close_after_flush_sends_all_ends_and_waits_for_the_peers_en
     io.wire->arrive("last words");
     io.poll();
     BOOST_TEST(io.wire->open);
+    BOOST_TEST(io.stream->bytes_read() == 10u); // nobody will, but they were received
     io.wire->end();
     io.run(); // no deadline is left
     BOOST_TEST(events.take() == "close");
@@ -938,13 +974,14 @@ BOOST_AUTO_TEST_CASE(T110_half_close_ends_when_both_sides_have_ended) {
         io.stream->read_bytes(1, events.on("1"));
         io.poll();
         BOOST_TEST(events.take() == "1!eof");
-        io.stream->shutdown_write();
-        io.poll();
         if (flush)
             io.stream->close_after_flush();
+        else
+            io.stream->shutdown_write();
         io.poll();
         BOOST_TEST(events.take() == "close");
         BOOST_TEST(!io.wire->open);
+        BOOST_TEST(word(io.stream->error()) == (flush ? "ok" : "eof"));
     }
 }
 
@@ -1009,6 +1046,19 @@ BOOST_AUTO_TEST_CASE(T062_T125_a_connect_that_succeeds_or_fails_at_once_or_later
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_limit_of_the_time_to_connect_ends_with_the_connection) {
+    for (bool const in_time : {true, false}) {
+        Connecting io;
+        if (!in_time)
+            io.wire->room = 0;
+        io.connect();
+        io.core->limit_establishing(in_time ? 10s : 1ms);
+        io.run();
+        BOOST_TEST(io.events.take() == (in_time ? "connect:null" : "connect!timed_out"));
+        BOOST_TEST(io.core->closed() == !in_time);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_wait_is_cancelled_while_connecting) {
     Connecting io;
     asio::cancellation_signal signal;
@@ -1069,6 +1119,22 @@ BOOST_AUTO_TEST_CASE(a_handler_that_runs_the_context_is_served) {
     io.run();
     auto const order = events.take();
     BOOST_TEST((order == "returned, 2:2\n" || order == "2:2\n, returned"));
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_runs_the_context_is_not_run_into_by_others) {
+    Scripted io;
+    Events events;
+    io.wire->room = 0;
+    io.stream->write(std::string(100'000, 'x'), events.on("write"));
+    io.poll();
+    io.wire->arrive("1");
+    io.stream->read_bytes(1, [&](error_code, std::string const&) {
+        io.wire->drain();
+        io.context.poll();
+        events.add("returned");
+    });
+    io.run();
+    BOOST_TEST(events.take() == "returned, write");
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_is_destroyed_inside_each_of_its_callbacks) {
@@ -1267,11 +1333,7 @@ BOOST_AUTO_TEST_CASE(a_stream_that_never_connects_goes_with_its_last_reference) 
 
 // A peer that takes nothing more, and one that does not end its side.
 BOOST_AUTO_TEST_CASE(after_the_linger_a_closed_stream_gives_up) {
-    struct ShortLinger {
-        ShortLinger() { detail::linger_limit = std::chrono::milliseconds(1); }
-        ~ShortLinger() { detail::linger_limit = former; }
-        decltype(detail::linger_limit) const former = detail::linger_limit;
-    } const shortened;
+    ShortLinger const shortened;
     BOOST_TEST((shortened.former == std::chrono::seconds(30)));
     for (bool const sends : {true, false})
         for (bool const held : {true, false}) {

@@ -6,6 +6,7 @@
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
+#include "support/short_linger.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -168,6 +169,29 @@ BOOST_AUTO_TEST_CASE(T110_closes_in_the_first_turn_in_which_nothing_is_queued) {
     BOOST_TEST(events.take() == "ok, ok, ok, close");
     BOOST_TEST(io.wire->sent().size() == 300'000u);
     BOOST_TEST(word(io.stream->error()) == "eof");
+}
+
+BOOST_AUTO_TEST_CASE(T110_an_answer_has_the_time_that_it_needs_as_long_as_it_moves) {
+    ShortLinger const shortened;
+    Scripted io;
+    Events events;
+    io.wire->room = 0;
+    io.stream->write(std::string(100'000, 'x'), events.on("write"));
+    io.stream->read_bytes(1, events.on("read"));
+    io.wire->end();
+    io.run_until([&] { return !io.stream->reading(); });
+    BOOST_TEST(events.take() == "read!eof");
+    for (int i = 0; i != 3; ++i) {
+        io.wire->drain(1);
+        io.context.run_one(); // a byte leaves
+        io.context.run_one(); // the limit
+        BOOST_TEST(!io.stream->closed());
+    }
+    io.run(); // and now nothing moves
+    BOOST_TEST(events.take() == "write!eof");
+    BOOST_TEST(word(io.stream->error()) == "eof");
+    BOOST_TEST(io.wire->sent().size() == 3u);
+    BOOST_TEST(!io.wire->open);
 }
 
 BOOST_AUTO_TEST_CASE(T106_the_cause_that_came_first_is_the_error) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 using namespace tornado;
 using namespace tornado::test;
@@ -181,6 +182,67 @@ BOOST_AUTO_TEST_CASE(more_segments_than_one_gathering_takes) {
     }
     BOOST_TEST((sent == expected + tail));
     BOOST_TEST(io.completed() == "tail:100");
+}
+
+BOOST_AUTO_TEST_CASE(of_more_buffers_than_one_gathering_takes_no_byte_is_lost) {
+    std::string const data = "abcdefghijklmnopqrst";
+    std::vector<asio::const_buffer> buffers;
+    for (char const& c : data)
+        buffers.emplace_back(&c, 1);
+    auto const taken = data.substr(0, WriteSide::max_gather);
+    for (bool const write_behind : {false, true}) {
+        Writing io;
+        io.side.append_some(buffers, {io.events.on("1"), io.executor()});
+        BOOST_TEST(io.side.size() == taken.size());
+        if (write_behind)
+            io.write("x", "2");
+        BOOST_TEST(io.gathered() == taken + (write_behind ? "x" : ""));
+        io.side.consume(io.side.size());
+        BOOST_TEST(io.completed() == (write_behind ? "1:16, 2" : "1:16"));
+        BOOST_TEST(io.side.empty());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(T105_beside_a_failure_no_count_is_told) {
+    std::string const data(20, 'd');
+    for (bool const keep : {false, true}) {
+        Writing io;
+        io.some(data, "direct");
+        io.side.drop(asio::error::connection_reset, keep);
+        BOOST_TEST(io.completed() == "direct!reset");
+        BOOST_TEST(io.side.empty());
+        io.some(data, "direct");
+        io.write("x", "behind it"); // which queues a copy
+        io.side.drop(asio::error::connection_reset, keep);
+        BOOST_TEST(io.completed() == "direct!reset, behind it!reset");
+        BOOST_TEST(io.side.empty());
+        BOOST_TEST(io.side.sent() == 0u);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(T095_as_much_as_the_low_water_mark_is_copied_and_complete) {
+    std::string const data(20, 'd');
+    for (std::size_t const low : {20u, 19u}) {
+        Writing io;
+        io.side.set_watermarks(low, 100, {});
+        io.some(data, "1");
+        WriteSide::Buffers buffers;
+        BOOST_TEST(io.side.gather(buffers) == 1u);
+        BOOST_TEST((buffers[0].data() == data.data()) == (low < data.size()));
+        BOOST_TEST(io.completed() == (low < data.size() ? "" : "1:20"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(T095_a_low_water_mark_that_is_raised_to_what_is_queued_completes_it) {
+    Writing io;
+    io.write("1234", "1");
+    io.side.set_watermarks(3, 4, {});
+    BOOST_TEST(io.completed() == "");
+    io.side.set_watermarks(4, 4, {});
+    BOOST_TEST(io.completed() == "1");
+    BOOST_TEST(io.side.sent() == 0u);
+    io.side.drop(error::stream_closed, true);
+    BOOST_TEST(io.gathered() == "1234");
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_wait_comes_first_and_tells_what_was_taken) {

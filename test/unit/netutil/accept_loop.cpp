@@ -297,6 +297,21 @@ BOOST_AUTO_TEST_CASE(T189_running_out_of_descriptors_backs_off_with_one_line) {
     BOOST_TEST(f.log.size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(T189_the_back_off_grows_to_250_ms_and_no_further) {
+    Fixture f;
+    f.connect(1);
+    scripted_errors.assign(9, EMFILE);
+    auto const begin = std::chrono::steady_clock::now();
+    for (int attempt = 1; attempt <= 9; ++attempt)
+        BOOST_TEST(f.turn());
+    auto const elapsed = std::chrono::steady_clock::now() - begin;
+    BOOST_TEST(f.loop->errors() == 9U);
+    BOOST_CHECK(elapsed >= 1060ms); // 10, 20, 40, 80, 160, and three times 250
+    BOOST_CHECK(elapsed < 2550ms);  // what doubling alone would take
+    BOOST_TEST(f.turn());
+    BOOST_TEST(f.accepted.size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(T189_a_freed_descriptor_ends_the_back_off_at_once) {
     Fixture f;
     f.connect(2);

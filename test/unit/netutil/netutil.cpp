@@ -36,6 +36,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+int chmod_error = 0;
+
 int option(int fd, int level, int name) {
     int value = -1;
     socklen_t size = sizeof value;
@@ -118,6 +120,14 @@ bool has_ipv6() {
 }
 
 } // namespace
+
+// The test's chmod stands before the C library's, to fail when it is told to.
+extern "C" int chmod(char const* path, mode_t mode) noexcept {
+    if (chmod_error == 0)
+        return ::fchmodat(AT_FDCWD, path, mode, 0);
+    errno = chmod_error;
+    return -1;
+}
 
 BOOST_AUTO_TEST_SUITE(netutil_bind)
 
@@ -370,6 +380,18 @@ BOOST_AUTO_TEST_CASE(an_impossible_path_is_named) {
     BOOST_CHECK_THROW(bind_unix_socket("/tmp/x\0y"s), std::invalid_argument);
     BOOST_TEST(open_descriptors() == before);
     BOOST_CHECK_NO_THROW(bind_unix_socket("\0"s + std::string(106, 'x')));
+}
+
+BOOST_AUTO_TEST_CASE(T186_a_socket_that_cannot_be_given_its_mode_leaves_no_file) {
+    TemporaryFolder const folder;
+    auto const path = folder.file("socket");
+    auto const before = open_descriptors();
+    chmod_error = EPERM;
+    auto const text = text_of<system_error>([&] { bind_unix_socket(path); });
+    chmod_error = 0;
+    BOOST_TEST(says(text, {"cannot listen on " + path, "Operation not permitted"}), text);
+    BOOST_TEST(!fs::exists(path));
+    BOOST_TEST(open_descriptors() == before);
 }
 
 BOOST_AUTO_TEST_CASE(T187_a_leading_nul_makes_an_abstract_name) {

@@ -269,6 +269,9 @@ BOOST_AUTO_TEST_CASE(T178_each_failure_of_getaddrinfo_has_its_code) {
         {EAI_BADFLAGS, 0, asio::error::host_not_found},
         {EAI_AGAIN, 0, asio::error::host_not_found_try_again},
         {EAI_AGAIN, EMFILE, asio::error::no_descriptors}, // what kept it from asking
+        {EAI_NONAME, EMFILE, asio::error::no_descriptors},
+        {EAI_NONAME, ENFILE, {ENFILE, boost::system::system_category()}},
+        {EAI_NONAME, ENOENT, asio::error::host_not_found}, // a file that need not be there
         {EAI_FAMILY, 0, asio::error::address_family_not_supported},
         {EAI_MEMORY, EAGAIN, asio::error::no_memory},
         {EAI_SYSTEM, EMFILE, {EMFILE, boost::system::system_category()}},
@@ -289,6 +292,12 @@ BOOST_AUTO_TEST_CASE(T178_each_failure_of_getaddrinfo_has_its_code) {
             BOOST_TEST(addresses.empty());
         });
     }
+}
+
+BOOST_AUTO_TEST_CASE(T178_what_has_failed_before_is_not_taken_for_the_reason) {
+    errno = EMFILE;
+    auto const found = detail::get_addresses("no\0name"s, 80, AF_UNSPEC, 0);
+    BOOST_TEST((found.error == asio::error::host_not_found), found.error.message());
 }
 
 BOOST_AUTO_TEST_CASE(T177_the_answer_of_getaddrinfo_keeps_its_order_and_has_each_address_once) {
@@ -756,7 +765,7 @@ BOOST_AUTO_TEST_CASE(a_look_up_is_answered_after_all_threads_have_gone_home) {
                        if (answers != "127.0.0.1:80 127.0.0.1:80 127.0.0.1:80 ")
                            return round;
                        auto const deadline = std::chrono::steady_clock::now() + 30s;
-                       while (threads() != 1)
+                       while (threads() != 1 || detail::detached_threads() != 0)
                            if (std::chrono::steady_clock::now() > deadline)
                                return 10 + round;
                    }

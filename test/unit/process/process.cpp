@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
@@ -80,10 +81,24 @@ std::string failure(IOLoop& loop, std::vector<std::string> const& arguments,
     return text;
 }
 
+std::atomic<int> looks = 0; // calls of waitid
+bool knows_pidfd = true;    // waitid does
+
 SubprocessOptions const all_streams{
     .stdin_ = Subprocess::STREAM, .stdout_ = Subprocess::STREAM, .stderr_ = Subprocess::STREAM};
 
 } // namespace
+
+// The test's waitid stands before the C library's, to count and to be an older kernel's.
+extern "C" int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
+    constexpr auto by_pidfd = static_cast<idtype_t>(3);
+    ++looks;
+    if (type == by_pidfd && !knows_pidfd) {
+        errno = EINVAL;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_waitid, type, id, info, options, nullptr));
+}
 
 BOOST_AUTO_TEST_SUITE(process)
 
@@ -225,6 +240,21 @@ BOOST_AUTO_TEST_CASE(stderr_follows_stdout) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(stderr_follows_a_stdout_that_is_inherited) {
+    Report report;
+    Forked process([&] {
+        ::dup2(report.write_end(), STDOUT_FILENO);
+        Io io;
+        Subprocess program(io.executor(), sh("echo to stderr >&2"),
+                           {.stderr_ = Subprocess::to_stdout});
+        program.wait_for_exit([](error_code, int) {});
+        io.run();
+        return 0;
+    });
+    BOOST_TEST(report.line() == "to stderr");
+    BOOST_TEST(process.wait() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_given_descriptor_stays_its_owners) {
     on_each_loop([](Host& host) {
         int ends[2];
@@ -300,16 +330,16 @@ BOOST_AUTO_TEST_CASE(no_signal_is_blocked_and_none_ignored_for_the_pipes_sake) {
         ::sigprocmask(SIG_SETMASK, &all, nullptr);
         std::signal(SIGPIPE, SIG_IGN);
         Io io;
-        std::string text;
-        Subprocess program(io.executor(),
-                           sh("grep SigBlk /proc/self/status; kill -PIPE $$; echo alive"),
-                           {.stdout_ = Subprocess::STREAM});
-        program.stdout_stream()->read_until_close(
-            [&](error_code, std::string const& all_of_it) { text = all_of_it; });
-        int code = 0;
-        program.wait_for_exit(false, [&](error_code, int result) { code = result; });
+        Events events;
+        // Not in a shell, which unblocks all signals by itself.
+        Subprocess shown(io.executor(), {"grep", "SigBlk", "/proc/self/status"},
+                         {.stdout_ = Subprocess::STREAM});
+        shown.stdout_stream()->read_until_close(events.on("mask"));
         io.run();
-        return code == -SIGPIPE && text == "SigBlk:\t0000000000000000\n" ? 0 : 1;
+        Subprocess killed(io.executor(), sh("kill -PIPE $$"));
+        killed.wait_for_exit(false, events.on("end"));
+        io.run();
+        return events.take() == "mask:SigBlk:\t0000000000000000\n, end:-13" ? 0 : 1;
     });
     BOOST_TEST(process.wait() == 0);
 }
@@ -706,6 +736,12 @@ BOOST_AUTO_TEST_CASE(T203_a_program_that_is_not_there_is_named_at_once_and_nothi
     BOOST_TEST(has(text, "its directory \"/no/such/directory\" cannot be entered"));
     text = failure(loop, {"true"}, {.cwd = "/etc/passwd"});
     BOOST_TEST(has(text, "its directory \"/etc/passwd\" cannot be entered"));
+    auto const circle =
+        std::filesystem::temp_directory_path() / ("circle" + std::to_string(::getpid()));
+    std::filesystem::create_symlink(circle, circle);
+    text = failure(loop, {"true"}, {.cwd = circle.string()});
+    std::filesystem::remove(circle);
+    BOOST_TEST(has(text, "its directory \"" + circle.string() + "\" cannot be entered"));
     text = failure(loop, {"no-such-program"}, {.cwd = "/"});
     BOOST_TEST(has(text, "in no directory of PATH"));
     text = failure(loop, {"true", std::string(8 << 20, 'x')}, all_streams);
@@ -810,6 +846,51 @@ BOOST_AUTO_TEST_CASE(an_older_kernel_is_asked_from_time_to_time) {
         last.reset(); // its input ends
         io.run();
         return events.take() == "bad:3, -9, early:0, last:0" ? 0 : 1;
+    });
+    BOOST_TEST(process.wait() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_older_kernel_is_asked_at_least_every_50_ms) {
+    Forked process([] {
+        if (!refuse({SYS_pidfd_open}, ENOSYS))
+            return 0;
+        Io io;
+        Events events;
+        Subprocess program(io.executor(), {"sleep", "60"});
+        program.wait_for_exit(false, events.on("end"));
+        looks = 0;
+        io.run_until([] { return looks == 16; }); // doubling, it would take half a minute
+        program.kill();
+        io.run();
+        return events.take() == "end:-9" ? 0 : 1;
+    });
+    BOOST_TEST(process.wait() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_that_knows_descriptors_of_processes_and_cannot_wait_for_them) {
+    Forked process([] {
+        Io io;
+        Events events;
+        knows_pidfd = false;
+        Subprocess program(io.executor(), sh("exit 3"));
+        program.wait_for_exit(false, events.on("end"));
+        io.run();
+        return events.take() == "end:3" ? 0 : 1;
+    });
+    BOOST_TEST(process.wait() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(where_a_sandbox_refuses_signals_by_descriptor_they_go_by_number) {
+    Forked process([] {
+        if (!refuse({SYS_pidfd_send_signal}, ENOSYS))
+            return 0;
+        Io io;
+        Events events;
+        Subprocess program(io.executor(), {"sleep", "60"});
+        program.wait_for_exit(false, events.on("end"));
+        program.kill();
+        io.run();
+        return events.take() == "end:-9" ? 0 : 1;
     });
     BOOST_TEST(process.wait() == 0);
 }

@@ -284,6 +284,26 @@ BOOST_AUTO_TEST_CASE(T146_the_ends_of_two_at_once_are_an_end_and_their_failures_
     });
 }
 
+BOOST_AUTO_TEST_CASE(T146_a_cancellation_of_another_operation_is_logged_after_the_end_too) {
+    on_each_loop([](Host& host) {
+        CapturedLog const log;
+        TCPServer server(host.loop(), [](IOStreamPtr stream, Address) -> asio::awaitable<void> {
+            co_await stream->read_until("\n", asio::as_tuple(asio::use_awaitable));
+            throw system_error(asio::error::operation_aborted, "upstream");
+        });
+        server.listen(0, "127.0.0.1");
+        host.run([&]() -> asio::awaitable<void> {
+            {
+                Client const client(host, server.addresses()[0]);
+                co_await host.until([&] { return server.stats().active == 1; });
+            }
+            co_await host.until([&] { return !log.lines().empty(); });
+        });
+        BOOST_TEST_REQUIRE(log.lines().size() == 1u);
+        BOOST_TEST(log.lines()[0].find("upstream") != std::string::npos);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(T148_an_exception_of_a_function_is_logged_once) {
     on_each_loop([](Host& host) {
         CapturedLog const log;

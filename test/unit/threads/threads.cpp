@@ -18,6 +18,7 @@
 #include <csignal>
 #include <future>
 #include <memory>
+#include <optional>
 #include <pthread.h>
 #include <set>
 #include <stdexcept>
@@ -493,6 +494,42 @@ BOOST_AUTO_TEST_CASE(a_wait_can_be_cancelled) {
     });
     BOOST_TEST(result == asio::error::operation_aborted);
     BOOST_TEST(told);
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_that_is_over_is_not_cancelled_any_more) {
+    LoopGroup loops;
+    std::optional<error_code> result;
+    asio::cancellation_signal cancel;
+    loops.run(1, [&](IOLoop& loop) {
+        bound(loops, loop);
+        loops.wait_for_shutdown(loop,
+                                asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec) {
+                                    result = ec;
+                                    loop.stop();
+                                }));
+        loop.add_callback([&] {
+            loops.shutdown(); // tells of it in the next iteration, and right behind that:
+            loop.add_callback([&] { cancel.emit(asio::cancellation_type::terminal); });
+        });
+    });
+    BOOST_TEST((result == error_code()));
+}
+
+BOOST_AUTO_TEST_CASE(a_second_shutdown_stops_no_loop_that_was_told_of_the_first) {
+    LoopGroup loops;
+    bool ended = false;
+    loops.run(1, [&](IOLoop& loop) {
+        bound(loops, loop);
+        loops.wait_for_shutdown(loop, [&](error_code) {
+            loops.shutdown();
+            loop.call_later(1ms, [&] {
+                ended = true;
+                loop.stop();
+            });
+        });
+        loops.shutdown();
+    });
+    BOOST_TEST(ended);
 }
 
 BOOST_AUTO_TEST_CASE(waiting_on_a_loop_of_others_is_an_error_at_once) {

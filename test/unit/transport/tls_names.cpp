@@ -83,6 +83,8 @@ BOOST_AUTO_TEST_CASE(a_wildcard_is_for_one_level) {
     BOOST_TEST(ends.verify("www.example.org") == X509_V_OK);
     BOOST_TEST(ends.verify("example.org") == X509_V_ERR_HOSTNAME_MISMATCH);
     BOOST_TEST(ends.verify("a.www.example.org") == X509_V_ERR_HOSTNAME_MISMATCH);
+    Ends partial(certificates().partial);
+    BOOST_TEST(partial.verify("www.example.org") == X509_V_ERR_HOSTNAME_MISMATCH);
 }
 
 BOOST_AUTO_TEST_CASE(a_common_name_is_no_name) {
