@@ -12,6 +12,7 @@
 #include "tornado/log.hpp"
 #include "tornado/netutil.hpp"
 #include "tornado/process.hpp"
+#include "tornado/proxy_header.hpp"
 #include "tornado/resolver.hpp"
 #include "tornado/shared_acceptor.hpp"
 #include "tornado/ssl_options.hpp"

@@ -5,6 +5,7 @@
 #include "serve.hpp"
 #include "server.hpp"
 
+#include <boost/algorithm/string/split.hpp>
 #include <boost/asio/ssl/context.hpp>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
         std::string certfile;
         std::string keyfile;
         std::string state = demo::state_folder();
+        std::string proxies;
         bool quiet = false;
 
         example::Options options("http", "an HTTP/1.1 server that shows itself at work");
@@ -46,6 +48,10 @@ int main(int argc, char** argv) {
         options.add("header-time", &times.head, "for a request's line and fields, or 408");
         options.add("body-time", &times.body, "for a request's body, or 408");
         options.add("idle-time", &times.idle, "between requests");
+        options.add(
+            "proxies", &proxies,
+            "only balancers of these networks may connect, and say in the PROXY protocol for "
+            "whom: \"10.0.0.0/8,::1\", \"unix\"");
         options.add("quiet", &quiet, "no access log");
         if (!options.parse(argc, argv))
             return;
@@ -53,6 +59,11 @@ int main(int argc, char** argv) {
             throw std::invalid_argument("--keyfile needs --certfile");
         // What the other limits leave: a peer that does not take its answer.
         connections.idle_timeout = std::max({times.first_byte, times.head, times.body, times.idle});
+
+        connections.proxy_protocol = !proxies.empty();
+        if (!proxies.empty())
+            boost::algorithm::split(connections.trusted_proxies, proxies,
+                                    [](char c) { return c == ','; });
 
         auto const make_context = [&] {
             tornado::SSLOptions const tls{.certfile = certfile.empty() ? demo::self_signed(state)

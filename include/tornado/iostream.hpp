@@ -36,6 +36,7 @@ class IOLoop;
 class BaseIOStream;
 class IOStream;
 class SSLIOStream;
+struct ProxyHeader;
 class PipeIOStream;
 
 /// A stream is shared by whoever works with it, and by its own operations in flight.
@@ -356,6 +357,10 @@ public:
     /// a closed stream keeps it while it still sends.
     Address local_address() const;
     Address remote_address() const;
+    /// What a balancer said of this connection in the PROXY protocol; null when there was no header
+    /// (see TCPServerOptions::proxy_protocol), and when the connection has given its descriptor
+    /// back. `#include <tornado/proxy_header.hpp>` for what is in it.
+    std::shared_ptr<ProxyHeader const> proxy_header() const noexcept;
 
     int native_handle() const noexcept; ///< -1 when the descriptor is free
 

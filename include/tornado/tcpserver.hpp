@@ -18,6 +18,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -43,6 +44,18 @@ struct TCPServerOptions : StreamOptions {
     clock::duration idle_timeout = none;
     /// With so many connections open accepting pauses; others wait in the kernel's backlog.
     std::size_t max_connections = std::numeric_limits<std::size_t>::max();
+
+    /// Each connection begins with a PROXY header, version 1 or 2, in front of TLS, in which a
+    /// balancer says whose it is: handle_stream gets that address, and
+    /// IOStream::proxy_header() has the rest. The balancer's own checks (LOCAL, UNKNOWN) keep the
+    /// balancer's address. What is malformed or late is closed, logged and counted.
+    bool proxy_protocol = false;
+    /// Who may say so: IP addresses, networks ("10.0.0.0/8", "fd00::/8"), and "unix" for Unix
+    /// sockets. Any other peer's connection is closed. The constructor throws
+    /// std::invalid_argument for what is none of these, and for none with proxy_protocol.
+    std::vector<std::string> trusted_proxies;
+    /// A header that takes longer closes the connection.
+    clock::duration proxy_timeout = std::chrono::seconds(5);
 };
 
 /// What a server has done so far.
@@ -53,9 +66,10 @@ struct TCPServerStats {
     /// Failed accepts: connections lost before they were taken, and each attempt without
     /// descriptors. Those of a SharedAcceptor count for the server whose loop accepts.
     std::uint64_t accept_errors = 0;
-    std::uint64_t tls_failures = 0; ///< connections that ended before their handshake did
-    std::uint64_t bytes_in = 0;     ///< received by all connections, open and ended
-    std::uint64_t bytes_out = 0;    ///< sent likewise
+    std::uint64_t proxy_failures = 0; ///< connections without a PROXY header that counts
+    std::uint64_t tls_failures = 0;   ///< connections that ended before their handshake did
+    std::uint64_t bytes_in = 0;       ///< received by all connections, open and ended
+    std::uint64_t bytes_out = 0;      ///< sent likewise
 };
 
 /// A non-blocking TCP or Unix-socket server.

@@ -223,6 +223,10 @@ Address IOStream::local_address() const {
     return detail::local_endpoint(native_handle());
 }
 
+std::shared_ptr<ProxyHeader const> IOStream::proxy_header() const noexcept {
+    return core().proxy_header();
+}
+
 Address IOStream::remote_address() const {
     return detail::remote_endpoint(native_handle());
 }

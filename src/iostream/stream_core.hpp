@@ -29,6 +29,9 @@ extern std::chrono::steady_clock::duration handshake_limit;
 class StreamObserver {
 public:
     virtual void descriptor_freed(StreamCore& core) noexcept = 0;
+    /// What a balancer said of it; null when nobody did.
+    virtual std::shared_ptr<ProxyHeader const>
+    proxy_header(StreamCore const& core) const noexcept = 0;
 
 protected:
     ~StreamObserver() = default;
@@ -72,6 +75,9 @@ public:
     /// The public stream is gone: closes, and calls back no one.
     void orphan() noexcept;
     void observe(StreamObserver* observer) noexcept { observer_ = observer; }
+    std::shared_ptr<ProxyHeader const> proxy_header() const noexcept {
+        return observer_ ? observer_->proxy_header(*this) : nullptr;
+    }
 
     void read(ReadRequest&& request, StringCompletion&& handler) {
         if (may_read(handler)) {

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tcpserver/shared.hpp"
+
+#include "tornado/log.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
+
+namespace tornado {
+
+namespace {
+
+// The end of its own stream is how most handlers end. Of `a() && b()`, each end has cancelled the
+// other, and the exception tells the first in the order of writing, not of time.
+bool is_normal_end(std::exception_ptr const& failure, detail::StreamCore& core,
+                   bool cancelled_is_too = false) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (system_error const& e) {
+        return core.at_end() && (e.code() == errc::stream_closed || e.code() == core.error() ||
+                                 (cancelled_is_too && e.code() == asio::error::operation_aborted));
+    } catch (asio::multiple_exceptions const& e) {
+        return is_normal_end(e.first_exception(), core, true);
+    } catch (...) {
+        return false;
+    }
+}
+
+void report(std::exception_ptr const& failure, detail::StreamCore& core) {
+    if (is_normal_end(failure, core))
+        return;
+    log(Logger::application, LogLevel::error, "Error in connection callback: " + describe(failure));
+}
+
+// A failed handler's connection ends; one that close_after_flush is ending is not cut short.
+void end_failed(std::exception_ptr const& failure, detail::StreamCore& core) {
+    report(failure, core);
+    if (!core.closed())
+        core.close({});
+}
+
+} // namespace
+
+AcceptHandler TCPServer::Shared::accept_handler() {
+    return [self = weak_from_this()](AcceptedSocket connection, Address address) {
+        if (auto const server = self.lock())
+            server->take(std::move(connection), address);
+    };
+}
+
+void TCPServer::Shared::add(ListenSocket socket) {
+    if (executor_.ended())
+        return;
+    auto listener =
+        std::make_shared<detail::AcceptLoop>(executor(), std::move(socket), accept_handler());
+    listeners_.push_back(listener);
+    listener->start();
+    update_accepting();
+}
+
+void TCPServer::Shared::add(SharedAcceptor::Impl& acceptor) {
+    if (executor_.ended())
+        return;
+    seats_.emplace_back(acceptor.shared_from_this(), executor(), options_.max_connections,
+                        accept_handler());
+    update_accepting();
+}
+
+void TCPServer::Shared::stop() {
+    for (auto const& listener : listeners_) {
+        ended_.accept_errors += listener->errors();
+        listener->stop();
+    }
+    for (auto const& seat : seats_)
+        ended_.accept_errors += seat.accept_errors();
+    listeners_.clear();
+    seats_.clear();
+}
+
+IOStreamPtr TCPServer::Shared::make_stream(AcceptedSocket connection) {
+    if (!options_.ssl)
+        return std::make_shared<IOStream>(executor(), std::move(connection), options_);
+    return std::make_shared<SSLIOStream>(executor(), std::move(connection), options_.ssl, options_,
+                                         options_.handshake_timeout);
+}
+
+void TCPServer::Shared::take(AcceptedSocket connection, Address const& peer) {
+    if (!options_.proxy_protocol)
+        return handle_connection(std::move(connection), peer);
+    if (trusted_.contains(peer))
+        return read_proxy_header(std::move(connection), peer);
+    ++ended_.proxy_failures;
+    log(Logger::general, LogLevel::warning,
+        "Connection from " + peer.to_string() +
+            " dropped: it is not one of TCPServerOptions::trusted_proxies, and no other peer may "
+            "connect to a server with proxy_protocol");
+}
+
+void TCPServer::Shared::read_proxy_header(AcceptedSocket connection, Address const& peer) {
+    try {
+        auto const reader =
+            std::make_shared<detail::ProxyReader>(executor(), std::move(connection));
+        auto const place = pending_.insert(pending_.end(), reader);
+        update_accepting();
+        reader->start(options_.proxy_timeout,
+                      [self = shared_from_this(), place, peer, parser = &reader->parser()](
+                          AcceptedSocket after, std::string const& problem) {
+                          self->pending_.erase(place);
+                          if (after.native_handle() >= 0) {
+                              auto const header = std::make_shared<ProxyHeader const>(*parser);
+                              self->handle_connection(
+                                  std::move(after),
+                                  header->source == Address() ? peer : header->source, header);
+                              return self->one_less();
+                          }
+                          ++self->ended_.proxy_failures;
+                          if (!problem.empty())
+                              log(Logger::general, LogLevel::warning,
+                                  "Connection from " + peer.to_string() + " dropped: " + problem);
+                          self->one_less();
+                      });
+    } catch (...) {
+        drop(peer, std::current_exception());
+    }
+}
+
+void TCPServer::Shared::drop(Address const& peer, std::exception_ptr const& reason) {
+    ++ended_.rejected;
+    log(Logger::general, LogLevel::error,
+        "Connection from " + peer.to_string() + " dropped: " + describe(reason));
+}
+
+void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address address,
+                                          std::shared_ptr<ProxyHeader const> header) {
+    IOStreamPtr stream;
+    // Stays the connection's when start_tls makes another stream of it.
+    std::shared_ptr<detail::StreamCore> core;
+    try {
+        stream = make_stream(std::move(connection));
+        core = detail::StreamAccess::core(*stream).shared_from_this();
+        if (header)
+            headers_.emplace(core.get(), std::move(header));
+        core->observe(this);
+        core->keep_while_establishing();
+        open_.push_back(*core);
+    } catch (...) {
+        return drop(address, std::current_exception());
+    }
+    ++ended_.accepted;
+    self_ = shared_from_this();
+    if (open_.size() == 1)
+        sweep();
+    update_accepting();
+
+    try {
+        auto task = handler_(stream, std::move(address));
+        if (task.valid())
+            asio::co_spawn(executor(), std::move(task),
+                           [self = shared_from_this(), stream, core](std::exception_ptr failure) {
+                               if (failure)
+                                   end_failed(failure, *core);
+                           });
+    } catch (...) {
+        end_failed(std::current_exception(), *core);
+    }
+}
+
+void TCPServer::Shared::descriptor_freed(detail::StreamCore& core) noexcept {
+    ended_.bytes_in += core.bytes_read();
+    ended_.bytes_out += core.bytes_written();
+    if (!core.established())
+        ++ended_.tls_failures;
+    open_.erase(open_.iterator_to(core));
+    headers_.erase(&core);
+    auto const last = open_.empty() ? std::move(self_) : nullptr;
+    if (open_.empty() && sweep_)
+        sweep_->cancel();
+    one_less();
+}
+
+// A connection has ended, or got its stream.
+void TCPServer::Shared::one_less() {
+    if (count() == 0)
+        for (auto const& ending : endings_)
+            ending->end({});
+    for (auto const& listener : listeners_)
+        listener->retry_now();
+    update_accepting();
+}
+
+std::shared_ptr<ProxyHeader const>
+TCPServer::Shared::proxy_header(detail::StreamCore const& core) const noexcept {
+    auto const found = headers_.find(&core);
+    return found != headers_.end() ? found->second : nullptr;
+}
+
+void TCPServer::Shared::update_accepting() {
+    for (auto const& listener : listeners_) {
+        if (count() >= options_.max_connections)
+            listener->pause();
+        else
+            listener->resume();
+    }
+    for (auto const& seat : seats_)
+        seat.set_active(count());
+}
+
+// One timer for all connections costs less than one each, and their traffic pays nothing.
+void TCPServer::Shared::sweep() {
+    if (options_.idle_timeout == TCPServerOptions::none || open_.empty())
+        return;
+    constexpr unsigned sweeps = 4; // in a timeout
+    auto const now = clock::now();
+    std::vector<std::shared_ptr<detail::StreamCore>> idle;
+    for (auto& core : open_)
+        if (core.count_silence() > sweeps)
+            idle.push_back(core.shared_from_this());
+    sweep_->expires_at(now + options_.idle_timeout / sweeps);
+    sweep_->async_wait([weak = weak_from_this()](error_code ec) {
+        if (auto const self = weak.lock(); self && !ec)
+            self->sweep();
+    });
+    for (auto const& core : idle) // after the last one nothing is swept
+        core->close(asio::error::timed_out);
+}
+
+std::size_t TCPServer::Shared::close_all() {
+    std::vector<std::shared_ptr<detail::StreamCore>> live;
+    for (auto& core : open_)
+        live.push_back(core.shared_from_this());
+    auto const closed = count();
+    drop_pending();
+    for (auto const& core : live)
+        core->close({});
+    return closed;
+}
+
+void TCPServer::Shared::drop_pending() {
+    for (auto const& pending : std::exchange(pending_, {}))
+        if (auto const reader = pending.lock())
+            reader->stop();
+}
+
+void TCPServer::Shared::wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler) {
+    if (count() == 0)
+        return handler.post(executor(), {}, 0);
+    auto const ending = std::make_shared<Ending>(executor());
+    if (auto slot = handler.slot(); slot.is_connected())
+        slot.assign([weak = std::weak_ptr(ending)](asio::cancellation_type) {
+            if (auto const cancelled = weak.lock())
+                cancelled->end(asio::error::operation_aborted);
+        });
+    auto const now = clock::now();
+    ending->deadline_->expires_at(
+        deadline < clock::time_point::max() - now ? now + deadline : clock::time_point::max());
+    ending->deadline_->async_wait(
+        [self = shared_from_this(), ending, handler = std::move(handler)](error_code) mutable {
+            self->endings_.remove(ending);
+            handler(ending->result_, ending->ended_ ? 0 : self->close_all());
+        });
+    endings_.push_back(ending);
+}
+
+void TCPServer::Shared::addresses(std::vector<Address>& list) const {
+    if (executor_.ended())
+        return;
+    for (auto const& listener : listeners_)
+        list.push_back(listener->local_address());
+    for (auto const& seat : seats_)
+        list.insert(list.end(), seat.addresses().begin(), seat.addresses().end());
+}
+
+TCPServerStats TCPServer::Shared::stats() const {
+    auto sum = ended_;
+    sum.active = open_.size();
+    for (auto const& listener : listeners_)
+        sum.accept_errors += listener->errors();
+    for (auto const& seat : seats_)
+        sum.accept_errors += seat.accept_errors();
+    for (auto const& core : open_) {
+        sum.bytes_in += core.bytes_read();
+        sum.bytes_out += core.bytes_written();
+    }
+    return sum;
+}
+
+} // namespace tornado

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the connections of a server share: its limits, its handler, its counts.
+#pragma once
+
+#include "tornado/proxy_header.hpp"
+#include "tornado/tcpserver.hpp"
+
+#include "iostream/stream_core.hpp"
+#include "netutil/accept_loop.hpp"
+#include "netutil/networks.hpp"
+#include "netutil/proxy_reader.hpp"
+#include "tcpserver/shared_acceptor.hpp"
+#include "tether.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <exception>
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace tornado {
+
+// The part of a server that its connections share and may outlive it with.
+class TCPServer::Shared final : public std::enable_shared_from_this<Shared>,
+                                detail::StreamObserver {
+public:
+    Shared(asio::any_io_executor executor, StreamHandler handler, TCPServerOptions options)
+        : executor_(std::move(executor)),
+          handler_(std::move(handler)),
+          options_(std::move(options)),
+          trusted_(options_.trusted_proxies),
+          sweep_(executor_.get()) {}
+
+    asio::any_io_executor const& executor() const noexcept { return executor_.get(); }
+    void add(ListenSocket socket);
+    void add(SharedAcceptor::Impl& acceptor);
+    void stop();
+    /// Connections whose PROXY header has not come get no handler any more.
+    void drop_pending();
+    void wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler);
+    void addresses(std::vector<Address>& list) const;
+    TCPServerStats stats() const;
+    bool uses_tls() const noexcept { return options_.ssl != nullptr; }
+    void use_tls(std::shared_ptr<asio::ssl::context> context) { options_.ssl = std::move(context); }
+
+private:
+    // One shutdown() that waits. Its handler is in the timer's operation, so that it goes when the
+    // context does.
+    struct Ending {
+        explicit Ending(asio::any_io_executor const& executor) : deadline_(executor) {}
+        void end(error_code result) {
+            if (!std::exchange(ended_, true)) {
+                result_ = result;
+                if (deadline_)
+                    deadline_->cancel();
+            }
+        }
+
+        detail::Tethered<asio::steady_timer> deadline_;
+        error_code result_;
+        bool ended_ = false; // before the deadline
+    };
+
+    AcceptHandler accept_handler();
+    void take(AcceptedSocket connection, Address const& peer);
+    void read_proxy_header(AcceptedSocket connection, Address const& peer);
+    IOStreamPtr make_stream(AcceptedSocket connection);
+    void handle_connection(AcceptedSocket connection, Address address,
+                           std::shared_ptr<ProxyHeader const> header = nullptr);
+    void drop(Address const& peer, std::exception_ptr const& reason);
+    void descriptor_freed(detail::StreamCore& core) noexcept override;
+    std::shared_ptr<ProxyHeader const>
+    proxy_header(detail::StreamCore const& core) const noexcept override;
+    std::size_t count() const noexcept { return open_.size() + pending_.size(); }
+    void one_less();
+    void update_accepting();
+    void sweep();
+    std::size_t close_all();
+
+    detail::TetheredExecutor executor_;
+    StreamHandler handler_;
+    TCPServerOptions options_;
+    std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
+    std::list<SharedAcceptor::Impl::Seat> seats_;
+    detail::Networks trusted_;
+    std::list<std::weak_ptr<detail::ProxyReader>> pending_; // their waits keep them, and this
+    std::unordered_map<detail::StreamCore const*, std::shared_ptr<ProxyHeader const>> headers_;
+    boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
+    std::shared_ptr<Shared> self_;                    // while there are some
+    std::list<std::shared_ptr<Ending>> endings_;
+    detail::Tethered<asio::steady_timer> sweep_;
+    TCPServerStats ended_; // what listeners and connections that are gone have counted
+};
+
+} // namespace tornado
