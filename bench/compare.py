@@ -3,8 +3,11 @@
 """Runs the servers in turn, round after round, and prints what a message costs each of them."""
 
 import argparse
+import datetime
 import functools
+import json
 import mmap
+import os
 import pathlib
 import re
 import resource
@@ -119,6 +122,8 @@ def compare(workload, options):
         for name in order:
             results.setdefault(name, []).append(measure(name, workload, options, units))
     costs = {name: [run[1] / run[0] * 1e6 for run in runs] for name, runs in results.items()}
+    options.figures.append({"workload": workload.name, "title": workload.title, "unit": workload.unit,
+                            "load": os.getloadavg()[0], "microseconds": costs})
     print(f"\n{workload.title}: {options.rounds} rounds, {load_average()}")
     first, second = workload.references
     head = ["", f"us/{workload.unit}", "user", "system", f"{workload.unit}s/s", f"to {first}",
@@ -190,6 +195,11 @@ MEASURES = {
 }
 
 
+def processor():
+    models = re.findall(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    return models[0] if models else "unknown"
+
+
 def beside(text):
     label, _, folder = text.partition("=")
     if not folder:
@@ -206,6 +216,8 @@ def main():
     parser.add_argument("--servers", nargs="+", metavar="SERVER", help="only these")
     parser.add_argument("--idle", type=int, default=10000, help="how many idle connections; over TLS a fifth")
     parser.add_argument("--callgrind", action="store_true", help="count instructions too; slow")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
+                        help="writes what each round of each server took there, for scripts/plot-bench")
     parser.add_argument("--build", type=lambda folder: pathlib.Path(folder).resolve(), action="append",
                         required=True, metavar="FOLDER",
                         help="where the programs are; given again, where those are that the first lacks")
@@ -229,8 +241,13 @@ def main():
     if options.idle + 300 > most:
         print(f"only {most} descriptors are allowed: fewer idle connections")
         options.idle = most - 300
+    options.figures = []
     for name in wanted:
         MEASURES[name](options)
+    if options.json:
+        options.json.write_text(json.dumps({
+            "date": datetime.date.today().isoformat(), "processor": processor(), "cores": os.cpu_count(),
+            "rounds": options.rounds, "workloads": options.figures}, indent=1) + "\n")
 
 
 main()
