@@ -195,6 +195,42 @@ public:
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until_close(Token&& token = asio::deferred_t());
 
+    /// What was received and not read, in one piece: for parsers that take no copy. Valid until the
+    /// thread goes back to its loop (a callback ends, a `co_await` waits), or the next read, fill()
+    /// or close(); write() and consume() leave it as it is, so that
+    /// `write(buffered().substr(0, n))` is well-defined. Empty before the first read, as a rule: a
+    /// stream receives when it is asked to. Stays readable when the stream has closed.
+    std::string_view buffered() noexcept;
+
+    /// Takes the first `n` bytes of buffered(); the rest of a view stays valid. Throws
+    /// std::invalid_argument, and takes nothing, if they are fewer, and
+    /// system_error(error::already_reading) while a read is pending.
+    void consume(std::size_t n);
+
+    /// A read that leaves what it waits for in buffered(): completes when `n` bytes are there;
+    /// without `n` when something is there that buffered() has not shown, nor an earlier fill()
+    /// told of. So what comes in while a coroutine awaits something else is not missed, and a loop
+    /// that has not enough yet does not spin.
+    ///
+    /// Completion: `void(error_code, std::size_t)`, the size of buffered(), beside an error too.
+    /// Errors: as of any read; `error::buffer_full`, which closes the stream, when more than
+    /// max_buffer_size would have to be buffered; the cause of the close when `n` bytes will never
+    /// be there. What is buffered stays so. While bytes are buffered and no read is pending nothing
+    /// is received, as ever. One read or fill() may be pending at a time (T093).
+    ///
+    ///     for (;;) {
+    ///         auto const seen = stream->buffered();
+    ///         if (auto const end = seen.rfind('\n'); end != seen.npos) {
+    ///             stream->write(seen.substr(0, end + 1)); // all the lines that are here
+    ///             stream->consume(end + 1);
+    ///         }
+    ///         co_await stream->fill();
+    ///     }
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto fill(Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto fill(std::size_t n, Token&& token = asio::deferred_t());
+
     /// Queues `data` and returns; all that one turn of the loop writes leaves in one send. A string
     /// that is moved in is not copied if it is large; anything else is copied before the call
     /// returns. Legal while connecting (T062) and from anywhere on the loop's thread. Throws
@@ -284,6 +320,8 @@ private:
     void start_read_bytes(std::size_t n, bool partial, detail::StringCompletion&&);
     void start_read_until_close(detail::StringCompletion&&);
     void start_read_into(asio::mutable_buffer buffer, bool partial, detail::SizeCompletion&&);
+    void start_fill(detail::SizeCompletion&&);
+    void start_fill(std::size_t n, detail::SizeCompletion&&);
     WriteOperation start_write(std::string&& data);
     WriteOperation start_write(std::string_view data);
     void start_wait_written(std::uint64_t end, error_code const& failure, detail::VoidCompletion&&);

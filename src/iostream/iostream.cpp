@@ -76,6 +76,22 @@ void BaseIOStream::start_read_into(asio::mutable_buffer buffer, bool partial,
     core_->read_into(buffer, partial, std::move(handler));
 }
 
+std::string_view BaseIOStream::buffered() noexcept {
+    return core_->buffered();
+}
+
+void BaseIOStream::consume(std::size_t n) {
+    core_->consume(n);
+}
+
+void BaseIOStream::start_fill(detail::SizeCompletion&& handler) {
+    core_->fill(std::move(handler));
+}
+
+void BaseIOStream::start_fill(std::size_t n, detail::SizeCompletion&& handler) {
+    core_->fill(n, std::move(handler));
+}
+
 WriteOperation BaseIOStream::write(std::string&& data) {
     auto operation = start_write(std::move(data));
     operation.throw_if_full();

@@ -9,6 +9,7 @@
 #include <boost/asio/ssl/error.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace tornado::detail {
 
@@ -100,6 +101,14 @@ bool StreamCore::refuse_read(Completion<Result>& handler) {
 
 template bool StreamCore::refuse_read(StringCompletion&);
 template bool StreamCore::refuse_read(SizeCompletion&);
+
+void StreamCore::refuse_to_consume(std::size_t n) const {
+    if (in_.pending())
+        throw system_error(error::already_reading, "consume");
+    throw std::invalid_argument("consume: " + std::to_string(n) + " bytes are to be taken, and " +
+                                std::to_string(in_.size()) +
+                                " are buffered; wait for more with fill");
+}
 
 void StreamCore::allow_cancel_read(asio::cancellation_slot slot) {
     slot.assign([weak = weak_from_this()](asio::cancellation_type) {

@@ -83,6 +83,19 @@ public:
             await_read();
         }
     }
+    void fill(SizeCompletion&& handler) { fill(in_.next_size(), std::move(handler)); }
+    void fill(std::size_t n, SizeCompletion&& handler) {
+        if (may_read(handler)) {
+            in_.start(n, std::move(handler));
+            await_read();
+        }
+    }
+    std::string_view buffered() noexcept { return in_.show(); }
+    void consume(std::size_t n) {
+        if (in_.pending() || n > in_.size())
+            refuse_to_consume(n);
+        in_.consume(n);
+    }
     template <class Data>
     std::uint64_t write(Data&& data, error_code& failure);
     void wait_written(std::uint64_t end, error_code const& failure, VoidCompletion&& handler) {
@@ -203,6 +216,7 @@ private:
     }
     template <class Result>
     bool refuse_read(Completion<Result>& handler);
+    [[noreturn]] void refuse_to_consume(std::size_t n) const;
     void allow_cancel_read(asio::cancellation_slot slot);
     void await_read() {
         if (in_turn_)

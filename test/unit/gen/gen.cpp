@@ -370,6 +370,8 @@ BOOST_AUTO_TEST_CASE(every_operation_says_where_it_runs) {
     BOOST_TEST(stream->read_into(asio::buffer(bytes), Probe()));
     BOOST_TEST(stream->read_into(asio::buffer(bytes), true, Probe()));
     BOOST_TEST(stream->read_until_close(Probe()));
+    BOOST_TEST(stream->fill(Probe()));
+    BOOST_TEST(stream->fill(1, Probe()));
     BOOST_TEST(stream->write("x", Probe()));
     BOOST_TEST(stream->write("x")(Probe()));
     BOOST_TEST(stream->async_read_some(asio::buffer(bytes), Probe()));
