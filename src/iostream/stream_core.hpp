@@ -105,6 +105,7 @@ public:
             wait_queued(end, failure, std::move(handler));
     }
     void write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler);
+    void send_file(std::shared_ptr<SourceFile const> file, FileCompletion&& handler);
 
     /// Who waits for the transport to be established; the stream is null if it failed, or if no
     /// shared_ptr owns it.
@@ -191,7 +192,10 @@ private:
     void fail_read(ReadSide::Verdict verdict);
     bool finish_close();
     bool send(std::size_t most = no_limit);
-    /// As much as the kernel takes now.
+    bool send_bytes(std::size_t most, error_code& ec);
+    bool send_next_file(std::size_t most, error_code& ec);
+    void count_sent(std::size_t n, error_code const& ec) noexcept;
+    /// As much as the kernel takes now, of what is before any file.
     void send_now();
     bool send_end();
     void fail_sending(error_code cause);

@@ -153,6 +153,19 @@ auto BaseIOStream::write(Data&& data, Token&& token) {
     return operation(std::forward<Token>(token));
 }
 
+template <asio::completion_token_for<void(error_code, std::uint64_t)> Token>
+auto BaseIOStream::send_file(int descriptor, std::uint64_t offset, std::uint64_t count,
+                             Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::uint64_t)>(
+        detail::Initiation{this,
+                           [](auto& self, auto&& handler, Source file) {
+                               self.start_send_file(
+                                   std::move(file),
+                                   {std::forward<decltype(handler)>(handler), self.get_executor()});
+                           }},
+        token, open_source(descriptor, offset, count));
+}
+
 template <class MutableBufferSequence,
           asio::completion_token_for<void(error_code, std::size_t)> Token>
 auto BaseIOStream::async_read_some(MutableBufferSequence const& buffers, Token&& token) {
