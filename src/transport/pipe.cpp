@@ -125,8 +125,9 @@ std::size_t PipeTransport::send_file(int file, std::uint64_t offset, std::size_t
     if (file_.kind() != FileKind::pipe)
         return send_by_reading(*this, file, offset, count, ec);
     auto at = static_cast<off64_t>(offset);
-    auto const n = without_sigpipe(
-        [&] { return ::splice(file, &at, file_.used(), nullptr, count, SPLICE_F_NONBLOCK); });
+    auto const n = without_sigpipe(count, [&] {
+        return ::splice(file, &at, file_.used(), nullptr, count, SPLICE_F_NONBLOCK);
+    });
     if (n >= 0)
         return static_cast<std::size_t>(n);
     if (is_no_way_to_send(errno))

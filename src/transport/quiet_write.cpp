@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <numeric>
 
 namespace tornado::detail {
 
@@ -24,7 +25,10 @@ ssize_t quiet_write(int fd, iovec const* buffers, std::size_t count) noexcept {
 }
 
 ssize_t quiet_write_by_mask(int fd, iovec const* buffers, std::size_t count) noexcept {
-    return without_sigpipe([&] { return ::writev(fd, buffers, static_cast<int>(count)); });
+    auto const whole =
+        std::accumulate(buffers, buffers + count, std::size_t(0),
+                        [](std::size_t sum, iovec const& buffer) { return sum + buffer.iov_len; });
+    return without_sigpipe(whole, [&] { return ::writev(fd, buffers, static_cast<int>(count)); });
 }
 
 } // namespace tornado::detail

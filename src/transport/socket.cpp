@@ -37,7 +37,8 @@ std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buff
 std::size_t SocketTransport::send_file(int file, std::uint64_t offset, std::size_t count,
                                        error_code& ec) {
     auto at = static_cast<off_t>(offset);
-    auto const n = without_sigpipe([&] { return ::sendfile(native_handle(), file, &at, count); });
+    auto const n =
+        without_sigpipe(count, [&] { return ::sendfile(native_handle(), file, &at, count); });
     if (n >= 0)
         return static_cast<std::size_t>(n);
     if (is_no_way_to_send(errno))

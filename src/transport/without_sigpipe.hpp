@@ -6,15 +6,19 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <ctime>
 #include <pthread.h>
+#include <sys/types.h>
 
 namespace tornado::detail {
 
 /// What `call` returns, and its errno; the signal is kept from this thread during the call. One
-/// that was blocked and pending before is somebody else's, and stays.
+/// that was blocked and pending before is somebody else's, and stays. `whole`: what the call
+/// returns when it meets no such peer; short of that it may have met one after some of the bytes,
+/// and tells so by the signal alone.
 template <class Call>
-auto without_sigpipe(Call call) noexcept {
+ssize_t without_sigpipe(std::size_t whole, Call call) noexcept {
     sigset_t pipe;
     sigset_t former;
     sigset_t pending;
@@ -26,10 +30,10 @@ auto without_sigpipe(Call call) noexcept {
     if (was_blocked)
         ::sigpending(&pending);
 
-    auto const result = retry(call);
+    ssize_t const result = retry(call);
 
     int const failure = errno;
-    if (result == -1 && failure == EPIPE && ::sigismember(&pending, SIGPIPE) == 0) {
+    if (result != static_cast<ssize_t>(whole) && ::sigismember(&pending, SIGPIPE) == 0) {
         timespec const at_once{};
         retry([&] { return ::sigtimedwait(&pipe, nullptr, &at_once); });
     }

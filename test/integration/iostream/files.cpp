@@ -167,6 +167,24 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(T111_T144_a_reader_that_goes_away, Kind, PairKinds
     BOOST_TEST(events.take() == "close");
 }
 
+// The first part of it is taken, the reset comes with that, and the kernel raises SIGPIPE for the
+// second.
+BOOST_AUTO_TEST_CASE_TEMPLATE(T111_T144_a_reader_that_is_gone_when_a_file_begins, Kind, PairKinds) {
+    CapturedLog const log;
+    StreamPair<Kind> io;
+    File file;
+    file.resize(MiB);
+    bool told = false;
+    io.near->close();
+    io.far->send_file(file.fd(), 0, MiB, [&](error_code ec, std::uint64_t) {
+        BOOST_TEST((ec == errc::stream_closed), ec.message());
+        told = true;
+    });
+    io.run();
+    BOOST_TEST(told);
+    BOOST_TEST(io.far->closed());
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_file_that_shrinks_closes_the_stream, Kind, PairKinds) {
     CapturedLog const log;
     StreamPair<Kind> io;
