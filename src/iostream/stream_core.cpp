@@ -20,6 +20,9 @@ namespace {
 constexpr int steps_a_turn = 256;
 constexpr std::size_t bytes_alone = 256 * 1024;
 constexpr std::size_t bytes_in_company = 16 * 1024;
+// A turn that sends a file sends so much of it, in any company: sendfile(2) moves as much at a
+// time, and of less the calls would cost more than the bytes.
+constexpr std::size_t bytes_of_file = 64 * 1024;
 
 // How many turns the streams of this thread have had.
 constinit thread_local std::uint32_t turns = 0;
@@ -503,7 +506,8 @@ bool StreamCore::send_next_file(std::size_t most, error_code& ec) {
     auto const& file = *out_.next_file();
     auto const at = file.source->offset() + file.sent;
     auto const left = file.count - file.sent;
-    auto const part = static_cast<std::size_t>(std::min<std::uint64_t>(left, most));
+    auto const part =
+        static_cast<std::size_t>(std::min<std::uint64_t>(left, std::max(most, bytes_of_file)));
     auto const n = transport_->send_file(file.source->descriptor(), at, part, ec);
     count_sent(n, ec);
     if (n != 0) {
