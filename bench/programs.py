@@ -18,6 +18,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 TCP = {
     "tornado_asio_callbacks": ["build:tornado_asio_callbacks"],
     "tornado_asio_coroutines": ["build:tornado_asio_coroutines"],
+    "tornado_asio_views": ["build:tornado_asio_views"],
+    "tornado_asio_views_coroutines": ["build:tornado_asio_views_coroutines"],
     "asio_callbacks": ["build:asio_callbacks"],
     "asio_coroutines": ["build:asio_coroutines"],
     "epoll": ["build:epoll"],

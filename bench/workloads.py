@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from programs import HTTP, PIPES, TCP, TLS
+from programs import FILES, HTTP, PIPES, TCP, TLS
 
 
 @dataclasses.dataclass
@@ -78,6 +78,9 @@ WORKLOADS = [
         ["visit", 64], unit="connection", least=100, counted=1000, most=8000),
     tls_bulk("sink", "received and discarded"), tls_bulk("stream", "sent back"),
     http(1), http(16),
+    Workload("file", "HTTP GET of a file of 64 MiB, ten kept connections", FILES, [],
+             ["http", "/download", 1, 10], unit="download", least=10, counted=20,
+             references=("nginx_sendfile", "nginx")),
     Workload("wrk", "HTTP GET, 64 kept connections, by wrk", HTTP, [], ["wrk"], unit="request",
              references=("http_beast", "nginx")),
 ]

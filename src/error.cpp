@@ -37,6 +37,8 @@ public:
                    "check_hostname off";
         case error::wrong_direction:
             return "Wrong direction: of a pipe, one end is only read and the other only written";
+        case error::file_shrunk:
+            return "File has become shorter while it was sent: put a new file in its place instead";
         }
         return "Unknown tornado error " + std::to_string(value);
     }
@@ -70,9 +72,10 @@ public:
         return static_cast<errc>(condition) == errc::stream_closed &&
                (code == error::stream_closed || code == error::unsatisfiable_read ||
                 code == error::expression_too_costly || code == error::buffer_full ||
-                code == asio::error::eof || code == asio::error::connection_reset ||
-                code == asio::error::connection_aborted || code == asio::error::broken_pipe ||
-                code == asio::error::timed_out || code == asio::ssl::error::stream_truncated);
+                code == error::file_shrunk || code == asio::error::eof ||
+                code == asio::error::connection_reset || code == asio::error::connection_aborted ||
+                code == asio::error::broken_pipe || code == asio::error::timed_out ||
+                code == asio::ssl::error::stream_truncated);
     }
 };
 

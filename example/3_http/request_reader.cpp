@@ -27,34 +27,18 @@ void join(std::string& list, std::string_view value) {
 
 RequestReader::RequestReader(Limits const& limits) noexcept : limits_(limits), scanner_(limits) {}
 
-void RequestReader::feed(std::string&& bytes) {
-    if (buffer_.empty()) {
-        buffer_ = std::move(bytes);
-    } else {
-        buffer_.erase(0, std::exchange(taken_, 0));
-        buffer_ += bytes;
-    }
-}
-
 RequestReader::Event RequestReader::advance() {
-    auto event = Event::none;
     switch (stage_) {
     case Stage::head:
-        event = read_head();
-        break;
+        return read_head();
     case Stage::body:
-        event = read_body();
-        break;
+        return read_body();
     case Stage::complete:
         return Event::complete;
     case Stage::failed:
-        return Event::failed;
+        break;
     }
-    if (event == Event::none && taken_ == buffer_.size()) {
-        buffer_ = std::string();
-        taken_ = 0;
-    }
-    return event;
+    return Event::failed;
 }
 
 void RequestReader::next() noexcept {
@@ -69,23 +53,24 @@ void RequestReader::next() noexcept {
 }
 
 RequestReader::Event RequestReader::read_head() {
-    bool const complete = scanner_.scan(std::string_view(buffer_).substr(taken_ + scanned_));
+    bool const complete = scanner_.scan(input_.substr(taken_ + scanned_));
     if (auto const failure = scanner_.failure())
         return fail(*failure);
     if (!complete) {
-        scanned_ = buffer_.size() - taken_;
+        scanned_ = input_.size() - taken_;
         return Event::none;
     }
-    auto const begin = taken_ + scanner_.leading();
+    auto head = input_.substr(taken_, scanner_.size()).substr(scanner_.leading());
     taken_ += scanner_.size();
-    if (!settle_version(begin))
+    std::string copy;
+    if (!settle_version(head, copy))
         return fail(http::status::http_version_not_supported);
 
     Parser parser(*this);
     parser.header_limit(std::numeric_limits<std::uint32_t>::max()); // the scanner has seen to it
     parser.body_limit(limits_.body);
     boost::beast::error_code ec;
-    parser.put(boost::asio::buffer(buffer_.data() + begin, taken_ - begin), ec);
+    parser.put(boost::asio::buffer(head), ec);
     if (ec)
         return fail(ec == http::error::body_limit ? http::status::payload_too_large
                                                   : http::status::bad_request);
@@ -104,7 +89,7 @@ RequestReader::Event RequestReader::read_head() {
 }
 
 RequestReader::Event RequestReader::read_body() {
-    auto const bytes = std::string_view(buffer_).substr(taken_);
+    auto const bytes = input_.substr(taken_);
     if (chunked_) {
         taken_ += chunked_->take(bytes, request_.body);
         if (auto const failure = chunked_->failure())
@@ -128,19 +113,22 @@ RequestReader::Event RequestReader::fail(http::status status) noexcept {
     return Event::failed;
 }
 
-// Beast takes only 1.0 and 1.1; a later 1.x is to be read as 1.1 (RFC 9110, 2.5). False for another
-// major version. What is no version at all is left for Beast to refuse.
-bool RequestReader::settle_version(std::size_t begin) noexcept {
-    auto const end = buffer_.find("\r\n", begin);
-    auto const line = std::string_view(buffer_).substr(begin, end - begin);
+// Beast takes only 1.0 and 1.1; a later 1.x is to be read as 1.1 (RFC 9110, 2.5), in a copy. False
+// for another major version. What is no version at all is left for Beast to refuse.
+bool RequestReader::settle_version(std::string_view& head, std::string& copy) {
+    auto const end = head.find("\r\n");
+    auto const line = head.substr(0, end);
     auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
     if (line.size() < 9 || line.substr(line.size() - 9, 6) != " HTTP/" ||
         !is_digit(line[line.size() - 3]) || line[line.size() - 2] != '.' || !is_digit(line.back()))
         return true;
     if (line[line.size() - 3] != '1')
         return false;
-    if (line.back() > '1')
-        buffer_[end - 1] = '1';
+    if (line.back() > '1') {
+        copy = head;
+        copy[end - 1] = '1';
+        head = copy;
+    }
     return true;
 }
 

@@ -16,8 +16,8 @@
 
 namespace demo {
 
-/// Fed with what a connection receives; says what has become of the current request. It holds the
-/// bytes that are not yet a request, no more than the limits allow, and none between requests.
+/// Shown what a connection has received; says what has become of the current request. It parses
+/// where the bytes are, and keeps none of them.
 class RequestReader {
 public:
     struct Limits : HeadScanner::Limits {
@@ -26,7 +26,7 @@ public:
 
     /// What advance() came upon.
     enum class Event {
-        none,     ///< feed more
+        none,     ///< more is needed
         head,     ///< once for each request: all but its body is known; go on
         complete, ///< the request is all there: answer it, and call next()
         failed,   ///< refuse with failure(), and close: where the next request begins is unknown
@@ -34,15 +34,21 @@ public:
 
     explicit RequestReader(Limits const& limits) noexcept;
 
-    void feed(std::string&& bytes);
+    /// `bytes`: all that was received and not taken, to be valid until advance() was last called.
+    void show(std::string_view bytes) noexcept {
+        input_ = bytes;
+        taken_ = 0;
+    }
     Event advance();
+    /// How many of those bytes are done with. The next ones shown begin behind them.
+    std::size_t taken() const noexcept { return taken_; }
     /// Makes way for the next request.
     void next() noexcept;
 
     Request& request() noexcept { return request_; }
     http::status failure() const noexcept { return failure_; }
     /// Between requests, with nothing of the next one here.
-    bool idle() const noexcept { return stage_ == Stage::head && buffer_.empty(); }
+    bool idle() const noexcept { return stage_ == Stage::head && scanned_ == 0; }
     /// The head is known and the body is not all there.
     bool in_body() const noexcept { return stage_ == Stage::body; }
 
@@ -74,11 +80,11 @@ private:
     Event read_head();
     Event read_body();
     Event fail(http::status status) noexcept;
-    bool settle_version(std::size_t begin) noexcept;
+    static bool settle_version(std::string_view& head, std::string& copy);
 
     Limits limits_;
-    std::string buffer_;
-    std::size_t taken_ = 0;   // bytes of buffer_ that are done with
+    std::string_view input_;
+    std::size_t taken_ = 0;   // bytes of input_ that are done with
     std::size_t scanned_ = 0; // bytes behind them that the scanner has seen
     Stage stage_ = Stage::head;
     HeadScanner scanner_;

@@ -13,8 +13,7 @@
 namespace demo {
 namespace {
 
-constexpr std::size_t read_size = 64 * 1024;
-// Answers are collected up to this; what is larger is sent a piece of this size at a time.
+// Answers are collected up to this; what is larger is sent by itself.
 constexpr std::size_t piece = 64 * 1024;
 // How long a peer may take to see the end of a connection that closes.
 constexpr auto linger = std::chrono::seconds(5);
@@ -40,13 +39,15 @@ Session::~Session() {
 asio::awaitable<void> Session::serve() {
     for (;;) {
         wait_for_peer();
-        reader_.feed(co_await stream_->read_bytes(read_size, true));
+        co_await stream_->fill();
         waiting_ = false;
         arrived_ = clock::now();
         for (auto next = Next::answer; next != Next::read;) {
             auto& out = site_->out;
             out.clear();
+            reader_.show(stream_->buffered());
             next = answer(out);
+            stream_->consume(reader_.taken());
             if (!out.empty())
                 co_await stream_->write(std::string_view(out));
             switch (next) {
@@ -58,7 +59,8 @@ asio::awaitable<void> Session::serve() {
                 next = finish();
                 break;
             case Next::send_file:
-                co_await send_file();
+                co_await stream_->send_file(file_->descriptor(), part_.first, part_.length);
+                file_.reset();
                 next = finish();
                 break;
             case Next::watch:
@@ -291,26 +293,10 @@ Session::Next Session::finish() {
     return keep_alive ? Next::answer : Next::close;
 }
 
-asio::awaitable<void> Session::send_file() {
-    while (part_.length != 0) {
-        std::string bytes;
-        auto const size = std::min<std::uint64_t>(part_.length, piece);
-        bool const all_there = file_->read(part_.first, static_cast<std::size_t>(size), bytes);
-        co_await stream_->write(std::move(bytes));
-        part_.first += size;
-        part_.length -= size;
-        if (!all_there) {
-            reader_.request().keep_alive = false;
-            break;
-        }
-    }
-    file_.reset();
-}
-
 asio::awaitable<void> Session::watch() {
     Live::Watcher const watcher(site_->live, *stream_);
     for (;;) // until the peer goes
-        static_cast<void>(co_await stream_->read_bytes(read_size, true));
+        stream_->consume(co_await stream_->fill());
 }
 
 } // namespace demo

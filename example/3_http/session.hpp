@@ -78,7 +78,6 @@ private:
     Next respond_with_file(std::string& out, std::string const& name);
     Next status(std::string& out, http::status status, std::string_view fields = {});
     Next finish();
-    asio::awaitable<void> send_file();
     asio::awaitable<void> watch();
 
     std::shared_ptr<Site> site_;

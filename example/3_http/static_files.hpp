@@ -12,8 +12,8 @@
 
 namespace demo {
 
-/// An open regular file. Reading it does not wait for a network, so it is read on the loop, a piece
-/// at a time, as Tornado does.
+/// An open regular file. Reading it does not wait for a network, so a small one is read on the
+/// loop, as Tornado does.
 class File {
 public:
     /// Owns the descriptor.
@@ -24,6 +24,7 @@ public:
 
     std::uint64_t size() const noexcept { return size_; }
     Validators const& validators() const noexcept { return validators_; }
+    int descriptor() const noexcept { return descriptor_; }
 
     /// Appends bytes from `offset` on, `length` of them; false if the file has become shorter.
     bool read(std::uint64_t offset, std::size_t length, std::string& out) const;

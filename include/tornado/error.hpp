@@ -39,6 +39,9 @@ enum class error {
     wrong_direction,
     /// To search for a regular expression in what was received would take too long (T083).
     expression_too_costly,
+    /// A file that is being sent has become shorter, so that bytes which were promised do not exist
+    /// any more; the stream is closed.
+    file_shrunk,
 };
 
 /// What certificate_category() knows beside OpenSSL's values.

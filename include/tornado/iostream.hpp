@@ -61,11 +61,13 @@ struct StreamOptions {
 };
 
 namespace detail {
+class SourceFile;
 class StreamCore;
 struct StreamAccess;
 using VoidCompletion = Completion<>;
 using StringCompletion = Completion<std::string>;
 using SizeCompletion = Completion<std::size_t>;
+using FileCompletion = Completion<std::uint64_t>;
 using ConnectCompletion = Completion<IOStreamPtr>;
 using StartTlsCompletion = Completion<SSLIOStreamPtr>;
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
@@ -196,6 +198,42 @@ public:
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until_close(Token&& token = asio::deferred_t());
 
+    /// What was received and not read, in one piece: for parsers that take no copy. Valid until the
+    /// thread goes back to its loop (a callback ends, a `co_await` waits), or the next read, fill()
+    /// or close(); write() and consume() leave it as it is, so that
+    /// `write(buffered().substr(0, n))` is well-defined. Empty before the first read, as a rule: a
+    /// stream receives when it is asked to. Stays readable when the stream has closed.
+    std::string_view buffered() noexcept;
+
+    /// Takes the first `n` bytes of buffered(); the rest of a view stays valid. Throws
+    /// std::invalid_argument, and takes nothing, if they are fewer, and
+    /// system_error(error::already_reading) while a read is pending.
+    void consume(std::size_t n);
+
+    /// A read that leaves what it waits for in buffered(): completes when `n` bytes are there;
+    /// without `n` when something is there that buffered() has not shown, nor an earlier fill()
+    /// told of. So what comes in while a coroutine awaits something else is not missed, and a loop
+    /// that has not enough yet does not spin.
+    ///
+    /// Completion: `void(error_code, std::size_t)`, the size of buffered(), beside an error too.
+    /// Errors: as of any read; `error::buffer_full`, which closes the stream, when more than
+    /// max_buffer_size would have to be buffered; the cause of the close when `n` bytes will never
+    /// be there. What is buffered stays so. While bytes are buffered and no read is pending nothing
+    /// is received, as ever. One read or fill() may be pending at a time (T093).
+    ///
+    ///     for (;;) {
+    ///         auto const seen = stream->buffered();
+    ///         if (auto const end = seen.rfind('\n'); end != seen.npos) {
+    ///             stream->write(seen.substr(0, end + 1)); // all the lines that are here
+    ///             stream->consume(end + 1);
+    ///         }
+    ///         co_await stream->fill();
+    ///     }
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto fill(Token&& token = asio::deferred_t());
+    template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto fill(std::size_t n, Token&& token = asio::deferred_t());
+
     /// Queues `data` and returns; all that one turn of the loop writes leaves in one send. A string
     /// that is moved in is not copied if it is large; anything else is copied before the call
     /// returns. Legal while connecting (T062) and from anywhere on the loop's thread. Throws
@@ -210,6 +248,37 @@ public:
     /// The same with a completion token, `void(error_code)`, which is told of buffer_full too.
     template <class Data, class Token>
     auto write(Data&& data, Token&& token);
+
+    /// Sends `count` bytes of a file, from `offset` on, in the order of the writes: what was
+    /// written before leaves first, what is written after comes after, and completes when it was
+    /// sent. `descriptor`: a regular file that can be read; it is duplicated, and may be closed as
+    /// soon as this call has returned. Its place in the file is neither used nor moved. The file
+    /// takes no room in the queue: it counts neither for max_write_buffer_size nor for the
+    /// watermarks, and is sent as fast as the peer takes it, a turn's share at a time.
+    ///
+    /// A socket sends it by sendfile(2), a pipe takes it by splice(2); TLS, a socket's descriptor
+    /// in a PipeIOStream, and file systems that know neither have it read a block at a time. All of
+    /// them wait for the disk on the loop's thread, if what is read is not in the page cache. The
+    /// kernel may keep the file's pages instead of copies: what is written over them before the
+    /// peer has them may be what the peer gets.
+    ///
+    /// Completion: `void(error_code, std::uint64_t)`, the bytes that were handed to the kernel,
+    /// beside an error too; without one they are `count`. Errors: the cause of the close, also of
+    /// one by close(), which drops what is left of a file; `error::file_shrunk`, which closes the
+    /// stream, when the file ends before the last byte (a line of the log says where), for whoever
+    /// waits for them could not tell what comes next from what is missing. Cancelling it (any type)
+    /// drops what is left: the stream stays open, and what was written behind follows; whoever had
+    /// promised the bytes to the peer closes it.
+    ///
+    /// Throws in the caller, before anything is sent: std::invalid_argument, which names the
+    /// descriptor and the remedy, for a directory, a pipe, what is not open to be read, and bytes
+    /// beyond the end of the file; system_error when no descriptor is left.
+    ///
+    ///     co_await stream->write(head);
+    ///     co_await stream->send_file(file, 0, size);
+    template <asio::completion_token_for<void(error_code, std::uint64_t)> Token = asio::deferred_t>
+    [[nodiscard]] auto send_file(int descriptor, std::uint64_t offset, std::uint64_t count,
+                                 Token&& token = asio::deferred_t());
 
     /// Asio's AsyncReadStream, so that Asio's and Beast's algorithms run on `*stream`; a
     /// read_into(partial) of the first buffer that is not empty. Completion: `void(error_code,
@@ -285,11 +354,17 @@ private:
     void start_read_bytes(std::size_t n, bool partial, detail::StringCompletion&&);
     void start_read_until_close(detail::StringCompletion&&);
     void start_read_into(asio::mutable_buffer buffer, bool partial, detail::SizeCompletion&&);
+    void start_fill(detail::SizeCompletion&&);
+    void start_fill(std::size_t n, detail::SizeCompletion&&);
     WriteOperation start_write(std::string&& data);
     WriteOperation start_write(std::string_view data);
     void start_wait_written(std::uint64_t end, error_code const& failure, detail::VoidCompletion&&);
     void start_write_some(asio::const_buffer const* buffers, std::size_t count,
                           detail::SizeCompletion&&);
+
+    using Source = std::shared_ptr<detail::SourceFile const>;
+    static Source open_source(int descriptor, std::uint64_t offset, std::uint64_t count);
+    void start_send_file(Source file, detail::FileCompletion&&);
 
     std::shared_ptr<detail::StreamCore> core_;
 };

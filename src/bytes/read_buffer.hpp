@@ -41,6 +41,12 @@ public:
         drop(n);
         return taken;
     }
+    /// The first `n` bytes (n <= size()) are done with; what view() gave of the others stays valid.
+    void drop(std::size_t n) noexcept {
+        begin_ += n;
+        if (begin_ == end_)
+            begin_ = end_ = 0;
+    }
     /// Copies the first min(n, size()) bytes to `to` and takes them out; returns how many.
     std::size_t take_into(char* to, std::size_t n) noexcept;
     /// Puts bytes back in front of all others.
@@ -51,11 +57,6 @@ public:
     void settle();
 
 private:
-    void drop(std::size_t n) noexcept {
-        begin_ += n;
-        if (begin_ == end_)
-            begin_ = end_ = 0;
-    }
     void move_to(std::size_t capacity, std::size_t front = 0);
     void release() noexcept;
 

@@ -6,6 +6,7 @@
 
 #include "iostream/stream_core.hpp"
 #include "transport/socket.hpp"
+#include "transport/source_file.hpp"
 #include "transport/stream_socket.hpp"
 
 #include <boost/asio/query.hpp>
@@ -76,6 +77,22 @@ void BaseIOStream::start_read_into(asio::mutable_buffer buffer, bool partial,
     core_->read_into(buffer, partial, std::move(handler));
 }
 
+std::string_view BaseIOStream::buffered() noexcept {
+    return core_->buffered();
+}
+
+void BaseIOStream::consume(std::size_t n) {
+    core_->consume(n);
+}
+
+void BaseIOStream::start_fill(detail::SizeCompletion&& handler) {
+    core_->fill(std::move(handler));
+}
+
+void BaseIOStream::start_fill(std::size_t n, detail::SizeCompletion&& handler) {
+    core_->fill(n, std::move(handler));
+}
+
 WriteOperation BaseIOStream::write(std::string&& data) {
     auto operation = start_write(std::move(data));
     operation.throw_if_full();
@@ -112,6 +129,15 @@ void BaseIOStream::start_wait_written(std::uint64_t end, error_code const& failu
 void BaseIOStream::start_write_some(asio::const_buffer const* buffers, std::size_t count,
                                     detail::SizeCompletion&& handler) {
     core_->write_some({buffers, count}, std::move(handler));
+}
+
+BaseIOStream::Source BaseIOStream::open_source(int descriptor, std::uint64_t offset,
+                                               std::uint64_t count) {
+    return std::make_shared<detail::SourceFile const>(descriptor, offset, count);
+}
+
+void BaseIOStream::start_send_file(Source file, detail::FileCompletion&& handler) {
+    core_->send_file(std::move(file), std::move(handler));
 }
 
 void BaseIOStream::set_close_callback(std::function<void()> callback) {

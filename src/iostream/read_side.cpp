@@ -19,11 +19,19 @@ void ReadSide::cancel() noexcept {
 }
 
 // The stream's own buffer first, so that bytes keep their order (T089).
-ReadSide::Verdict ReadSide::fill(IntoRead const& read) {
+ReadSide::Verdict ReadSide::look(IntoRead const& read) {
     auto const rest = read.buffer + bytes_;
     bytes_ += buffer_.take_into(static_cast<char*>(rest.data()), rest.size());
     bool const enough = bytes_ == read.buffer.size() || (read.partial && bytes_ != 0);
     return enough ? Verdict::ready : Verdict::more;
+}
+
+// What the limit forbids to wait for is an overflow as soon as it is passed.
+ReadSide::Verdict ReadSide::look(FillRead const& read) const noexcept {
+    auto const size = buffer_.size();
+    if (size >= read.n && read.n <= max_buffer_size_)
+        return Verdict::ready;
+    return size > max_buffer_size_ ? Verdict::overflow : Verdict::more;
 }
 
 // The handler may start the next read, so nothing here is touched once it runs.
@@ -31,9 +39,15 @@ void ReadSide::complete(error_code const& ec) {
     pending_ = cancelled_ = false;
     if (auto* const read = std::get_if<StringRead>(&read_))
         return read->handler(ec, ec ? std::string() : buffer_.take(bytes_));
+    if (auto* const fill = std::get_if<FillRead>(&read_)) {
+        unseen_ = unseen_ && ec; // whoever is told the size knows of all
+        return fill->handler(ec, buffer_.size());
+    }
     auto& into = *std::get_if<IntoRead>(&read_);
-    if (ec) // nothing is lost: what it took goes back in front
+    if (ec) { // nothing is lost: what it took goes back in front
         buffer_.put_back({static_cast<char const*>(into.buffer.data()), std::exchange(bytes_, 0)});
+        unseen_ = true;
+    }
     into.handler(ec, bytes_);
 }
 
@@ -56,7 +70,7 @@ void ReadSide::commit(std::size_t n) {
         bytes_ += n;
     else
         buffer_.commit(n);
-    unexamined_ = true;
+    unexamined_ = unseen_ = true;
 }
 
 } // namespace tornado::detail

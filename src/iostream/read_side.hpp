@@ -41,6 +41,11 @@ public:
         bytes_ = 0;
         pending_ = unexamined_ = true;
     }
+    /// A read that takes nothing: due when `n` bytes are buffered.
+    void start(std::size_t n, SizeCompletion&& handler) {
+        read_.emplace<FillRead>(n, std::move(handler));
+        pending_ = unexamined_ = true;
+    }
     /// The pending read is to complete with operation_aborted; what it took is put back.
     void cancel() noexcept;
 
@@ -75,6 +80,19 @@ public:
     /// The turn is over: memory that is not needed goes back.
     void settle() { buffer_.settle(); }
 
+    /// What is buffered; whoever asks has seen it.
+    std::string_view show() noexcept {
+        unseen_ = false;
+        return buffer_.view();
+    }
+    /// For how many buffered bytes one waits who wants to see more.
+    std::size_t next_size() const noexcept {
+        return buffer_.size() + (buffer_.empty() || !unseen_);
+    }
+    std::size_t size() const noexcept { return buffer_.size(); }
+    /// Only while no read is pending; n <= size().
+    void consume(std::size_t n) noexcept { buffer_.drop(n); }
+
     std::string take_all() { return buffer_.take(buffer_.size()); }
     bool empty() const noexcept { return buffer_.empty(); }
     /// Gives up the pending read, its handler uncalled.
@@ -101,8 +119,16 @@ private:
         SizeCompletion handler;
     };
 
+    struct FillRead {
+        FillRead(std::size_t size, SizeCompletion&& h) noexcept : n(size), handler(std::move(h)) {}
+
+        std::size_t n;
+        SizeCompletion handler;
+    };
+
     Verdict look(bool at_end);
-    Verdict fill(IntoRead const& read);
+    Verdict look(IntoRead const& read);
+    Verdict look(FillRead const& read) const noexcept;
     /// The pending read whose memory is to be received into.
     IntoRead const* into_pending() const noexcept {
         auto const* const into = pending_ ? std::get_if<IntoRead>(&read_) : nullptr;
@@ -111,19 +137,21 @@ private:
 
     std::size_t max_buffer_size_;
     ReadBuffer buffer_;
-    std::variant<StringRead, IntoRead> read_; // the pending one, or the last
-    std::size_t bytes_ = 0;                   // which satisfy it, or are in its buffer already
+    std::variant<StringRead, IntoRead, FillRead> read_; // the pending one, or the last
+    std::size_t bytes_ = 0; // which satisfy it, or are in its buffer already
     std::uint32_t chunk_size_;
     bool pending_ = false;
     Verdict verdict_ = Verdict::none; // the last
     bool unexamined_ = false;         // something changed since then
+    bool unseen_ = false;             // bytes have come since show()
     bool cancelled_ = false;
 };
 
 inline ReadSide::Verdict ReadSide::look(bool at_end) {
     auto* const read = std::get_if<StringRead>(&read_);
     if (!read)
-        return fill(*std::get_if<IntoRead>(&read_));
+        return std::holds_alternative<IntoRead>(read_) ? look(*std::get_if<IntoRead>(&read_))
+                                                       : look(*std::get_if<FillRead>(&read_));
     auto const buffered = buffer_.view();
     auto const answer =
         at_end ? read->request.examine_at_end(buffered) : read->request.examine(buffered);

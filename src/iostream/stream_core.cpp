@@ -3,12 +3,14 @@
 
 #include "tornado/log.hpp"
 
+#include "transport/source_file.hpp"
 #include "transport/stream_socket.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace tornado::detail {
 
@@ -18,6 +20,9 @@ namespace {
 constexpr int steps_a_turn = 256;
 constexpr std::size_t bytes_alone = 256 * 1024;
 constexpr std::size_t bytes_in_company = 16 * 1024;
+// A turn that sends a file sends so much of it, in any company: sendfile(2) moves as much at a
+// time, and of less the calls would cost more than the bytes.
+constexpr std::size_t bytes_of_file = 64 * 1024;
 
 // How many turns the streams of this thread have had.
 constinit thread_local std::uint32_t turns = 0;
@@ -101,6 +106,14 @@ bool StreamCore::refuse_read(Completion<Result>& handler) {
 template bool StreamCore::refuse_read(StringCompletion&);
 template bool StreamCore::refuse_read(SizeCompletion&);
 
+void StreamCore::refuse_to_consume(std::size_t n) const {
+    if (in_.pending())
+        throw system_error(error::already_reading, "consume");
+    throw std::invalid_argument("consume: " + std::to_string(n) + " bytes are to be taken, and " +
+                                std::to_string(in_.size()) +
+                                " are buffered; wait for more with fill");
+}
+
 void StreamCore::allow_cancel_read(asio::cancellation_slot slot) {
     slot.assign([weak = weak_from_this()](asio::cancellation_type) {
         if (auto const self = weak.lock()) {
@@ -132,6 +145,15 @@ void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCom
         return handler.post(transport_->executor(), cannot_write(), 0);
     auto const slot = handler.slot();
     allow_cancel(slot, out_.append_some(buffers, std::move(handler)));
+    schedule();
+}
+
+void StreamCore::send_file(std::shared_ptr<SourceFile const> file, FileCompletion&& handler) {
+    if (closed() || end_wanted_ || !manners_.writes)
+        return handler.post(transport_->executor(), cannot_write(), 0);
+    auto const slot = handler.slot();
+    auto const count = file->count();
+    allow_cancel(slot, out_.append_file(std::move(file), count, std::move(handler)));
     schedule();
 }
 
@@ -452,19 +474,10 @@ bool StreamCore::finish_close() {
 bool StreamCore::send(std::size_t most) {
     if (!writable_ || !usable())
         return false;
-    union Uninitialized { // sixteen pairs of zeros would be a third of the cost
-        Uninitialized() noexcept {}
-        WriteSide::Buffers buffers;
-    } room;
-    auto const gathered = cut(std::span(room.buffers).first(out_.gather(room.buffers)), most);
     error_code ec;
-    auto const n = transport_->write_some(gathered, ec);
-    out_.consume(n);
-    if (n != 0)
-        silence_ = 0;
-    held_ = ec == asio::error::would_block && (held_ || n != 0);
+    bool const took_all = out_.next_file() ? send_next_file(most, ec) : send_bytes(most, ec);
     if (!ec) {
-        writable_ = n == asio::buffer_size(gathered);
+        writable_ = took_all;
     } else if (ec == asio::error::would_block) {
         writable_ = false;
     } else {
@@ -473,6 +486,46 @@ bool StreamCore::send(std::size_t most) {
     if (state_ == State::closed && !unsent() && !end_wanted_)
         free_descriptor();
     return true;
+}
+
+// True if the transport took all that it was given; so the next.
+bool StreamCore::send_bytes(std::size_t most, error_code& ec) {
+    union Uninitialized { // sixteen pairs of zeros would be a third of the cost
+        Uninitialized() noexcept {}
+        WriteSide::Buffers buffers;
+    } room;
+    most = static_cast<std::size_t>(std::min<std::uint64_t>(most, out_.before_file()));
+    auto const gathered = cut(std::span(room.buffers).first(out_.gather(room.buffers)), most);
+    auto const n = transport_->write_some(gathered, ec);
+    out_.consume(n);
+    count_sent(n, ec);
+    return n == asio::buffer_size(gathered);
+}
+
+bool StreamCore::send_next_file(std::size_t most, error_code& ec) {
+    auto const& file = *out_.next_file();
+    auto const at = file.source->offset() + file.sent;
+    auto const left = file.count - file.sent;
+    auto const part =
+        static_cast<std::size_t>(std::min<std::uint64_t>(left, std::max(most, bytes_of_file)));
+    auto const n = transport_->send_file(file.source->descriptor(), at, part, ec);
+    count_sent(n, ec);
+    if (n != 0) {
+        out_.consume_file(n);
+    } else if (!ec) {
+        log(Logger::general, LogLevel::warning,
+            "send_file: a file has become shorter: nothing is left at offset " +
+                std::to_string(at) + ", and " + std::to_string(left) +
+                " bytes more were to be sent to " + peer() + "; closing connection");
+        shut(error::file_shrunk, true);
+    }
+    return n == part;
+}
+
+void StreamCore::count_sent(std::size_t n, error_code const& ec) noexcept {
+    if (n != 0)
+        silence_ = 0;
+    held_ = ec == asio::error::would_block && (held_ || n != 0);
 }
 
 void StreamCore::fail_sending(error_code cause) {
@@ -489,7 +542,7 @@ void StreamCore::fail_sending(error_code cause) {
 }
 
 void StreamCore::send_now() {
-    while (unsent() && send()) {
+    while (unsent() && !out_.next_file() && send()) {
     }
 }
 

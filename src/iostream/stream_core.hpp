@@ -91,6 +91,19 @@ public:
             await_read();
         }
     }
+    void fill(SizeCompletion&& handler) { fill(in_.next_size(), std::move(handler)); }
+    void fill(std::size_t n, SizeCompletion&& handler) {
+        if (may_read(handler)) {
+            in_.start(n, std::move(handler));
+            await_read();
+        }
+    }
+    std::string_view buffered() noexcept { return in_.show(); }
+    void consume(std::size_t n) {
+        if (in_.pending() || n > in_.size())
+            refuse_to_consume(n);
+        in_.consume(n);
+    }
     template <class Data>
     std::uint64_t write(Data&& data, error_code& failure);
     void wait_written(std::uint64_t end, error_code const& failure, VoidCompletion&& handler) {
@@ -100,6 +113,7 @@ public:
             wait_queued(end, failure, std::move(handler));
     }
     void write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler);
+    void send_file(std::shared_ptr<SourceFile const> file, FileCompletion&& handler);
 
     /// Who waits for the transport to be established; the stream is null if it failed, or if no
     /// shared_ptr owns it.
@@ -186,7 +200,10 @@ private:
     void fail_read(ReadSide::Verdict verdict);
     bool finish_close();
     bool send(std::size_t most = no_limit);
-    /// As much as the kernel takes now.
+    bool send_bytes(std::size_t most, error_code& ec);
+    bool send_next_file(std::size_t most, error_code& ec);
+    void count_sent(std::size_t n, error_code const& ec) noexcept;
+    /// As much as the kernel takes now, of what is before any file.
     void send_now();
     bool send_end();
     void fail_sending(error_code cause);
@@ -211,6 +228,7 @@ private:
     }
     template <class Result>
     bool refuse_read(Completion<Result>& handler);
+    [[noreturn]] void refuse_to_consume(std::size_t n) const;
     void allow_cancel_read(asio::cancellation_slot slot);
     void await_read() {
         if (in_turn_)

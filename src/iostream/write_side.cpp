@@ -11,7 +11,7 @@ WriteSide::Pending const* WriteSide::wait(std::uint64_t end, error_code failure,
                                           VoidCompletion&& handler) {
     if (!failure && connected && wait_complete(end, handler))
         return nullptr;
-    return add({failure ? completed_ : end, 0, false, failure, std::move(handler)});
+    return add({failure ? completed_ : end, 0, Place::queue, failure, std::move(handler)});
 }
 
 WriteSide::Pending const* WriteSide::append_some(std::span<asio::const_buffer const> buffers,
@@ -35,7 +35,22 @@ WriteSide::Pending const* WriteSide::append_some(std::span<asio::const_buffer co
     }
     // What is sent directly comes behind all that is queued; what it ends at is known when some of
     // it is sent.
-    return add({queued_ + direct, total, direct, {}, std::move(handler)});
+    return add(
+        {queued_ + direct, total, direct ? Place::direct : Place::queue, {}, std::move(handler)});
+}
+
+WriteSide::Pending const* WriteSide::append_file(std::shared_ptr<SourceFile const> source,
+                                                 std::uint64_t count, FileCompletion&& handler) {
+    if (direct_size() != 0)
+        queue_direct();
+    auto* const pending = add({queued_,
+                               count,
+                               count == 0 ? Place::queue : Place::file,
+                               {},
+                               FileHandler{std::move(handler)}});
+    if (count != 0)
+        rare_->files.push_back({std::move(source), queued_, count, 0, pending});
+    return pending;
 }
 
 void WriteSide::cancel(Pending const* wait, bool connected) {
@@ -47,11 +62,19 @@ void WriteSide::cancel(Pending const* wait, bool connected) {
             continue;
         if (due(*it, connected))
             return;
-        if (it->direct) {
+        switch (it->place) {
+        case Place::queue:
+            break;
+        case Place::direct:
             end_direct(0);
-            it->direct = false;
             it->size = 0;
+            break;
+        case Place::file:
+            end_file(*std::find_if(rare_->files.begin(), rare_->files.end(),
+                                   [&](QueuedFile const& file) { return file.pending == wait; }));
+            break;
         }
+        it->place = Place::queue;
         it->failure = asio::error::operation_aborted;
         list.splice(list.begin(), list, it);
         return;
@@ -60,7 +83,8 @@ void WriteSide::cancel(Pending const* wait, bool connected) {
 
 std::size_t WriteSide::gather(Buffers& buffers) const noexcept {
     auto count = queue_.gather(std::span<asio::const_buffer>(buffers));
-    if (direct_size() != 0 && asio::buffer_size(std::span(buffers).first(count)) == queue_.size())
+    if (direct_size() != 0 && !has_files() &&
+        asio::buffer_size(std::span(buffers).first(count)) == queue_.size())
         for (std::size_t i = 0; i != rare_->direct->count && count != max_gather; ++i)
             buffers[count++] = rare_->direct->buffers[i];
     return count;
@@ -73,6 +97,14 @@ void WriteSide::consume(std::size_t n) {
     completed_ = std::max(completed_, sent_);
     if (n > queued)
         end_direct(n - queued);
+}
+
+void WriteSide::consume_file(std::size_t n) {
+    auto& file = rare_->files.front();
+    file.sent += n;
+    sent_of_files_ += n;
+    if (file.sent == file.count)
+        end_file(file);
 }
 
 std::string WriteSide::take_unsent() {
@@ -93,7 +125,9 @@ void WriteSide::complete() {
     auto first = std::move(rare_->pending.front());
     rare_->pending.pop_front();
     if (auto* const sized = std::get_if<SizeCompletion>(&first.handler))
-        (*sized)(first.failure, first.size);
+        (*sized)(first.failure, static_cast<std::size_t>(first.size));
+    else if (auto* const file = std::get_if<FileHandler>(&first.handler))
+        file->call(first.failure, first.size);
     else
         std::get<VoidCompletion>(first.handler)(first.failure);
 }
@@ -107,10 +141,12 @@ void WriteSide::drop(error_code cause, bool keep_completed) {
     if (!rare_)
         return;
     for (auto& pending : rare_->pending)
-        if (pending.direct || pending.end > completed_) {
+        if (pending.place != Place::queue || pending.end > completed_) {
             pending.failure = cause;
             pending.size = 0;
         }
+    while (has_files())
+        end_file(rare_->files.front());
 }
 
 void WriteSide::set_watermarks(std::size_t low, std::size_t high,
@@ -131,8 +167,16 @@ void WriteSide::tell_crossing() {
     callback(marks.above);
 }
 
+// Whoever sent it is told how far that came.
+void WriteSide::end_file(QueuedFile const& file) noexcept {
+    file.pending->size = file.sent;
+    file.pending->place = Place::queue;
+    rare_->files.remove_if([&](QueuedFile const& other) { return &other == &file; });
+    complete_if_low();
+}
+
 // A wait asked for late stands before those of later writes, one that failed before all.
-WriteSide::Pending const* WriteSide::add(Pending pending) {
+WriteSide::Pending* WriteSide::add(Pending pending) {
     auto& list = rare().pending;
     auto before = list.end();
     while (before != list.begin() && !std::prev(before)->failure &&
@@ -148,7 +192,8 @@ void WriteSide::queue_direct() {
         queue_.append(std::string_view(static_cast<char const*>(buffer.data()), buffer.size()));
     queued_ += size;
     for (auto& pending : rare_->pending)
-        if (std::exchange(pending.direct, false)) {
+        if (pending.place == Place::direct) {
+            pending.place = Place::queue;
             pending.size = size;
             pending.end = queued_;
         }
@@ -165,7 +210,8 @@ void WriteSide::end_direct(std::size_t taken) noexcept {
     completed_ = std::max(completed_, sent_);
     if (taken != 0)
         for (auto& pending : rare_->pending)
-            if (std::exchange(pending.direct, false)) {
+            if (pending.place == Place::direct) {
+                pending.place = Place::queue;
                 pending.size = taken;
                 pending.end = sent_;
             }

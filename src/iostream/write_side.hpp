@@ -61,17 +61,42 @@ public:
     /// so sent.
     Pending const* append_some(std::span<asio::const_buffer const> buffers,
                                SizeCompletion&& handler);
+    /// `count` bytes of a file, behind all that is queued; they take no memory and count for no
+    /// limit. A write behind a file is complete when it was sent, not before.
+    Pending const* append_file(std::shared_ptr<SourceFile const> source, std::uint64_t count,
+                               FileCompletion&& handler);
     /// It becomes due with operation_aborted, if it is not due already; what was queued stays
-    /// queued.
+    /// queued, but for a file: what is left of it is dropped.
     void cancel(Pending const* wait, bool connected);
 
-    bool empty() const noexcept { return size() == 0; }
+    bool empty() const noexcept { return size() == 0 && !has_files(); }
+    /// Bytes that are kept in memory.
     std::size_t size() const noexcept { return queue_.size() + direct_size(); }
-    std::uint64_t sent() const noexcept { return sent_; }
+    /// In all, of files too.
+    std::uint64_t sent() const noexcept { return sent_ + sent_of_files_; }
     bool waiting() const noexcept { return due_ || (rare_ && !rare_->pending.empty()); }
     bool is_complete(std::uint64_t end) const noexcept { return end <= completed_; }
 
-    /// The next bytes to send; returns how many buffers were filled.
+    /// The file whose turn it is, and how much of it was sent; null if bytes come first.
+    struct QueuedFile {
+        std::shared_ptr<SourceFile const> source;
+        std::uint64_t at; // behind so many bytes of the queue
+        std::uint64_t count;
+        std::uint64_t sent;
+        Pending* pending;
+    };
+    QueuedFile const* next_file() const noexcept {
+        return has_files() && rare_->files.front().at == sent_ ? &rare_->files.front() : nullptr;
+    }
+    /// The transport took the next `n` bytes of it.
+    void consume_file(std::size_t n);
+    /// Bytes that come before the next file.
+    std::uint64_t before_file() const noexcept {
+        return has_files() ? rare_->files.front().at - sent_ : unlimited;
+    }
+
+    /// The next bytes to send; returns how many buffers were filled. Not all of them may leave:
+    /// before_file().
     std::size_t gather(Buffers& buffers) const noexcept;
     /// The transport took the first `n` bytes of them.
     void consume(std::size_t n);
@@ -105,12 +130,21 @@ public:
     }
 
 private:
+    // Where a pending write's bytes are.
+    enum class Place : unsigned char {
+        queue,
+        direct, // in Direct; not due before some were sent
+        file,   // in a QueuedFile; not due before all were
+    };
+    struct FileHandler { // of a type that is no other handler's
+        FileCompletion call;
+    };
     struct Pending {
         std::uint64_t end;  // due when this many bytes are complete
-        std::size_t size;   // what a SizeCompletion is told
-        bool direct;        // its bytes are Direct; not due before some were sent
+        std::uint64_t size; // what the handler is told
+        Place place;
         error_code failure; // due at once
-        std::variant<VoidCompletion, SizeCompletion> handler;
+        std::variant<VoidCompletion, SizeCompletion, FileHandler> handler;
     };
     // Long data in the caller's memory.
     struct Direct {
@@ -127,6 +161,7 @@ private:
     // What many streams never need; kept once it was.
     struct Rare {
         std::list<Pending, asio::recycling_allocator<Pending>> pending; // in their order
+        std::list<QueuedFile, asio::recycling_allocator<QueuedFile>> files;
         std::unique_ptr<Direct> direct;
         std::unique_ptr<Watermarks> watermarks;
     };
@@ -139,22 +174,26 @@ private:
             rare_ = std::make_unique<Rare>();
         return *rare_;
     }
+    bool has_files() const noexcept { return rare_ && !rare_->files.empty(); }
     void complete_if_low() noexcept {
-        if (size() <= low_)
+        if (size() <= low_ && !has_files())
             completed_ = queued_;
     }
     bool due(Pending const& pending, bool connected) const noexcept {
-        return pending.failure || (connected && !pending.direct && pending.end <= completed_);
+        return pending.failure ||
+               (connected && pending.place == Place::queue && pending.end <= completed_);
     }
-    Pending const* add(Pending pending);
+    Pending* add(Pending pending);
     void queue_direct();
     void end_direct(std::size_t taken) noexcept;
+    void end_file(QueuedFile const& file) noexcept;
 
     std::size_t max_;
     std::size_t low_ = 64 * 1024;
     std::uint64_t queued_ = 0;
     std::uint64_t completed_ = 0;
     std::uint64_t sent_ = 0;
+    std::uint64_t sent_of_files_ = 0; // the other three count none of these
     WriteQueue queue_;
     VoidCompletion due_; // of a write that is complete already: the usual one, kept without a node
     std::unique_ptr<Rare> rare_;

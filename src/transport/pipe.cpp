@@ -4,6 +4,8 @@
 #include "last_error.hpp"
 #include "retry.hpp"
 #include "transport/quiet_write.hpp"
+#include "transport/send_by_reading.hpp"
+#include "transport/without_sigpipe.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <utility>
@@ -112,6 +115,23 @@ std::size_t PipeTransport::write_some(std::span<asio::const_buffer const> buffer
     auto const n = write(file_, vector.data(), count);
     if (n >= 0)
         return static_cast<std::size_t>(n);
+    ec = last_error();
+    return 0;
+}
+
+std::size_t PipeTransport::send_file(int file, std::uint64_t offset, std::size_t count,
+                                     error_code& ec) {
+    // sendfile(2) would block where whoever shares a socket has switched O_NONBLOCK off.
+    if (file_.kind() != FileKind::pipe)
+        return send_by_reading(*this, file, offset, count, ec);
+    auto at = static_cast<off64_t>(offset);
+    auto const n = without_sigpipe(count, [&] {
+        return ::splice(file, &at, file_.used(), nullptr, count, SPLICE_F_NONBLOCK);
+    });
+    if (n >= 0)
+        return static_cast<std::size_t>(n);
+    if (is_no_way_to_send(errno))
+        return send_by_reading(*this, file, offset, count, ec);
     ec = last_error();
     return 0;
 }

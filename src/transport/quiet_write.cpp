@@ -2,12 +2,11 @@
 #include "transport/quiet_write.hpp"
 
 #include "retry.hpp"
+#include "transport/without_sigpipe.hpp"
 
 #include <atomic>
 #include <cerrno>
-#include <csignal>
-#include <ctime>
-#include <pthread.h>
+#include <numeric>
 
 namespace tornado::detail {
 
@@ -25,30 +24,11 @@ ssize_t quiet_write(int fd, iovec const* buffers, std::size_t count) noexcept {
     return quiet_write_by_mask(fd, buffers, count);
 }
 
-// A signal that was blocked and pending before is somebody else's, and stays.
 ssize_t quiet_write_by_mask(int fd, iovec const* buffers, std::size_t count) noexcept {
-    sigset_t pipe;
-    sigset_t former;
-    sigset_t pending;
-    ::sigemptyset(&pipe);
-    ::sigaddset(&pipe, SIGPIPE);
-    ::sigemptyset(&pending);
-    ::pthread_sigmask(SIG_BLOCK, &pipe, &former);
-    bool const was_blocked = ::sigismember(&former, SIGPIPE) == 1;
-    if (was_blocked)
-        ::sigpending(&pending);
-
-    auto const n = retry([&] { return ::writev(fd, buffers, static_cast<int>(count)); });
-
-    int const failure = errno;
-    if (n == -1 && failure == EPIPE && ::sigismember(&pending, SIGPIPE) == 0) {
-        timespec const at_once{};
-        retry([&] { return ::sigtimedwait(&pipe, nullptr, &at_once); });
-    }
-    if (!was_blocked)
-        ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
-    errno = failure;
-    return n;
+    auto const whole =
+        std::accumulate(buffers, buffers + count, std::size_t(0),
+                        [](std::size_t sum, iovec const& buffer) { return sum + buffer.iov_len; });
+    return without_sigpipe(whole, [&] { return ::writev(fd, buffers, static_cast<int>(count)); });
 }
 
 } // namespace tornado::detail

@@ -3,9 +3,12 @@
 
 #include "last_error.hpp"
 #include "retry.hpp"
+#include "transport/send_by_reading.hpp"
+#include "transport/without_sigpipe.hpp"
 
 #include <cerrno>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -29,6 +32,19 @@ std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buff
     if (buffers.size() == 1)
         return retry(ec, [&] { return socket_->write_some(buffers[0], ec); });
     return retry(ec, [&] { return socket_->write_some(buffers, ec); });
+}
+
+std::size_t SocketTransport::send_file(int file, std::uint64_t offset, std::size_t count,
+                                       error_code& ec) {
+    auto at = static_cast<off_t>(offset);
+    auto const n =
+        without_sigpipe(count, [&] { return ::sendfile(native_handle(), file, &at, count); });
+    if (n >= 0)
+        return static_cast<std::size_t>(n);
+    if (is_no_way_to_send(errno))
+        return send_by_reading(*this, file, offset, count, ec);
+    ec = last_error();
+    return 0;
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {

@@ -2,6 +2,7 @@
 #include "transport/tls.hpp"
 
 #include "bytes/block_cache.hpp"
+#include "transport/send_by_reading.hpp"
 #include "transport/tls_names.hpp"
 
 #include <boost/asio/error.hpp>
@@ -199,6 +200,12 @@ std::size_t TlsTransport::write_some(std::span<asio::const_buffer const> buffers
     }
     give_block(std::move(block));
     return taken;
+}
+
+std::size_t TlsTransport::send_file(int file, std::uint64_t offset, std::size_t count,
+                                    error_code& ec) {
+    flush(ec); // before a block is read in vain
+    return ec ? 0 : send_by_reading(*this, file, offset, count, ec);
 }
 
 void TlsTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {

@@ -43,6 +43,8 @@ public:
     std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) override;
     bool has_more() const noexcept override { return more_; }
     std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) override;
+    std::size_t send_file(int file, std::uint64_t offset, std::size_t count,
+                          error_code& ec) override;
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
     Direction establish(error_code& ec) override;
     Direction connect(Endpoint const& peer, error_code& ec) override;

@@ -11,6 +11,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
@@ -79,6 +80,11 @@ public:
     /// `would_block` beside a number above 0: so many were taken, and some of them wait in the
     /// transport for another call, which may be one with nothing new.
     virtual std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) = 0;
+
+    /// The same with the next `count` bytes (> 0) of a regular file, from `offset` on. 0 without an
+    /// error: it ends before those.
+    virtual std::size_t send_file(int file, std::uint64_t offset, std::size_t count,
+                                  error_code& ec) = 0;
 
     /// Calls waiter->ready() once, from the executor. At most one wait in each direction at a time.
     /// One for a hang-up may end without one: ask lost() then.

@@ -39,6 +39,8 @@ inline std::string word(error_code ec) {
         return "full";
     if (ec == error::already_reading)
         return "already";
+    if (ec == error::file_shrunk)
+        return "shrunk";
     if (ec == error::not_idle)
         return "not_idle";
     if (ec == error::wrong_direction)

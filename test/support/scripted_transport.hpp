@@ -2,7 +2,7 @@
 // A transport without a kernel: short, slow, full or broken as the test's script says.
 #pragma once
 
-#include "transport/transport.hpp"
+#include "transport/send_by_reading.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -188,6 +188,11 @@ public:
             wire_->room -= data.size();
         wire_->sends.push_back(data);
         return data.size();
+    }
+
+    std::size_t send_file(int file, std::uint64_t offset, std::size_t count,
+                          error_code& ec) override {
+        return detail::send_by_reading(*this, file, offset, count, ec);
     }
 
     void async_wait(detail::Direction direction, std::shared_ptr<detail::Waiter> waiter) override {

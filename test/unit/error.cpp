@@ -15,17 +15,17 @@ BOOST_AUTO_TEST_SUITE(error_codes)
 
 BOOST_AUTO_TEST_CASE(each_code_has_a_message_of_its_own) {
     std::set<std::string> messages;
-    for (auto e :
-         {error::stream_closed, error::unsatisfiable_read, error::buffer_full,
-          error::already_reading, error::already_waiting, error::not_idle,
-          error::server_name_required, error::wrong_direction, error::expression_too_costly}) {
+    for (auto e : {error::stream_closed, error::unsatisfiable_read, error::buffer_full,
+                   error::already_reading, error::already_waiting, error::not_idle,
+                   error::server_name_required, error::wrong_direction,
+                   error::expression_too_costly, error::file_shrunk}) {
         error_code const ec = e;
         BOOST_TEST(ec.failed());
         BOOST_TEST(ec.category().name() == "tornado");
         BOOST_TEST(ec.message().find("nknown") == std::string::npos);
         messages.insert(ec.message());
     }
-    BOOST_TEST(messages.size() == 9U);
+    BOOST_TEST(messages.size() == 10U);
     BOOST_TEST(error_code(99, error_category()).message() == "Unknown tornado error 99");
 }
 
@@ -44,9 +44,10 @@ BOOST_AUTO_TEST_CASE(codes_that_end_a_stream_equal_the_condition) {
     for (error_code ec :
          {error_code(error::stream_closed), error_code(error::unsatisfiable_read),
           error_code(error::expression_too_costly), error_code(error::buffer_full),
-          error_code(asio::error::eof), error_code(asio::error::connection_reset),
-          error_code(asio::error::connection_aborted), error_code(asio::error::broken_pipe),
-          error_code(asio::error::timed_out), error_code(asio::ssl::error::stream_truncated)})
+          error_code(error::file_shrunk), error_code(asio::error::eof),
+          error_code(asio::error::connection_reset), error_code(asio::error::connection_aborted),
+          error_code(asio::error::broken_pipe), error_code(asio::error::timed_out),
+          error_code(asio::ssl::error::stream_truncated)})
         BOOST_TEST((ec == errc::stream_closed), ec.message());
 }
 

@@ -115,6 +115,28 @@ auto BaseIOStream::read_until_close(Token&& token) {
         token);
 }
 
+template <asio::completion_token_for<void(error_code, std::size_t)> Token>
+auto BaseIOStream::fill(Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::size_t)>(
+        detail::Initiation{
+            this,
+            [](auto& self, auto&& handler) {
+                self.start_fill({std::forward<decltype(handler)>(handler), self.get_executor()});
+            }},
+        token);
+}
+
+template <asio::completion_token_for<void(error_code, std::size_t)> Token>
+auto BaseIOStream::fill(std::size_t n, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::size_t)>(
+        detail::Initiation{
+            this,
+            [n](auto& self, auto&& handler) {
+                self.start_fill(n, {std::forward<decltype(handler)>(handler), self.get_executor()});
+            }},
+        token);
+}
+
 template <class Data, class Token>
 auto BaseIOStream::write(Data&& data, Token&& token) {
     WriteOperation operation = [&] {
@@ -129,6 +151,19 @@ auto BaseIOStream::write(Data&& data, Token&& token) {
         }
     }();
     return operation(std::forward<Token>(token));
+}
+
+template <asio::completion_token_for<void(error_code, std::uint64_t)> Token>
+auto BaseIOStream::send_file(int descriptor, std::uint64_t offset, std::uint64_t count,
+                             Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::uint64_t)>(
+        detail::Initiation{this,
+                           [](auto& self, auto&& handler, Source file) {
+                               self.start_send_file(
+                                   std::move(file),
+                                   {std::forward<decltype(handler)>(handler), self.get_executor()});
+                           }},
+        token, open_source(descriptor, offset, count));
 }
 
 template <class MutableBufferSequence,

@@ -29,8 +29,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <sys/mman.h>
 #include <thread>
 #include <type_traits>
+#include <unistd.h>
 #include <utility>
 
 using namespace tornado;
@@ -370,6 +372,11 @@ BOOST_AUTO_TEST_CASE(every_operation_says_where_it_runs) {
     BOOST_TEST(stream->read_into(asio::buffer(bytes), Probe()));
     BOOST_TEST(stream->read_into(asio::buffer(bytes), true, Probe()));
     BOOST_TEST(stream->read_until_close(Probe()));
+    BOOST_TEST(stream->fill(Probe()));
+    BOOST_TEST(stream->fill(1, Probe()));
+    int const file = ::memfd_create("file", MFD_CLOEXEC);
+    BOOST_TEST(stream->send_file(file, 0, 0, Probe()));
+    ::close(file);
     BOOST_TEST(stream->write("x", Probe()));
     BOOST_TEST(stream->write("x")(Probe()));
     BOOST_TEST(stream->async_read_some(asio::buffer(bytes), Probe()));

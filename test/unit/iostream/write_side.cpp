@@ -7,7 +7,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <array>
+#include <deque>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +41,10 @@ struct Writing : Io {
     auto const* some(std::string_view data, std::string const& name) {
         asio::const_buffer const buffer = asio::buffer(data);
         return side.append_some({&buffer, 1}, {events.on(name), executor()});
+    }
+
+    auto const* file(std::uint64_t count, std::string const& name) {
+        return side.append_file(nullptr, count, {events.on(name), executor()});
     }
 
     std::string gathered() const {
@@ -281,6 +288,196 @@ BOOST_AUTO_TEST_CASE(watermarks_are_crossed_once_each_way) {
     io.side.consume(1);
     BOOST_TEST(tell() == "-");
     BOOST_CHECK_THROW(io.side.set_watermarks(5, 4, {}), std::invalid_argument);
+}
+
+// ---- Files
+
+BOOST_AUTO_TEST_CASE(a_file_keeps_its_place_and_takes_no_room) {
+    Writing io(StreamOptions{.max_write_buffer_size = 5});
+    io.write("abc", "1");
+    io.file(1 << 20, "2");
+    io.write("de", "3");
+    io.write("f", "4");
+    BOOST_TEST(io.side.size() == 5u);
+    BOOST_TEST(io.side.next_file() == nullptr);
+    BOOST_TEST(io.side.before_file() == 3u);
+    BOOST_TEST(io.completed() == "4!full");
+    io.side.consume(3);
+    BOOST_TEST(io.completed() == "1");
+    BOOST_TEST_REQUIRE(io.side.next_file() != nullptr);
+    BOOST_TEST(io.side.before_file() == 0u);
+    io.side.consume_file(1000);
+    BOOST_TEST(io.side.next_file()->sent == 1000u);
+    BOOST_TEST(io.side.sent() == 1003u);
+    BOOST_TEST(io.completed() == "");
+    io.side.consume_file((1 << 20) - 1000);
+    BOOST_TEST(io.side.next_file() == nullptr);
+    BOOST_TEST(io.completed() == "2:1048576");
+    BOOST_TEST(io.gathered() == "de");
+    io.side.consume(2);
+    BOOST_TEST(io.completed() == "3");
+    BOOST_TEST(io.side.empty());
+    BOOST_TEST(io.side.sent() == (1 << 20) + 5u);
+}
+
+BOOST_AUTO_TEST_CASE(T095_what_is_behind_a_file_is_not_complete_before_it) {
+    Writing io;
+    io.side.set_watermarks(10, 100, {});
+    io.write("abc", "1");
+    io.file(5, "2");
+    io.write("de", "3");
+    io.write("", "4");
+    BOOST_TEST(!io.side.empty());
+    BOOST_TEST(io.completed() == "1");
+    io.side.consume(3);
+    BOOST_TEST(io.completed() == "");
+    io.side.consume_file(5);
+    BOOST_TEST(io.completed() == "2:5, 3, 4"); // below the mark again
+    io.file(0, "5");
+    io.write("f", "6");
+    BOOST_TEST(io.completed() == "5:0, 6");
+    BOOST_TEST(io.gathered() == "def");
+}
+
+BOOST_AUTO_TEST_CASE(T101_a_drop_ends_files_and_tells_how_much_was_sent) {
+    for (bool const keep : {false, true}) {
+        Writing io;
+        io.side.set_watermarks(4, 100, {});
+        io.write("abc", "1");
+        io.file(5, "2");
+        io.write("de", "3");
+        io.file(7, "4");
+        BOOST_TEST(io.completed() == "1");
+        io.side.drop(error::stream_closed, keep);
+        BOOST_TEST(io.gathered() == (keep ? "abc" : ""));
+        BOOST_TEST(io.side.next_file() == nullptr);
+        BOOST_TEST(io.completed() == "2!closed, 3!closed, 4!closed");
+        BOOST_TEST(io.side.empty() == !keep);
+    }
+    Writing io;
+    io.file(5, "1");
+    io.file(7, "2");
+    io.side.consume_file(5); // complete, and not yet told so
+    io.side.consume_file(3);
+    io.side.drop(error::stream_closed, true);
+    BOOST_TEST(io.side.empty());
+    BOOST_TEST(io.completed() == "1:5, 2!closed:3");
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_file_makes_way) {
+    Writing io;
+    io.write("ab", "1");
+    auto const* first = io.file(5, "2");
+    auto const* second = io.file(6, "3");
+    io.write("cd", "4");
+    io.side.cancel(second, true);
+    BOOST_TEST(io.completed() == "3!aborted");
+    io.side.consume(2);
+    io.side.consume_file(4);
+    io.side.cancel(first, true);
+    BOOST_TEST(io.completed() == "2!aborted:4, 1");
+    BOOST_TEST(io.side.next_file() == nullptr);
+    BOOST_TEST(io.gathered() == "cd");
+    auto const* done = io.file(1, "5");
+    io.side.consume(2);
+    io.side.consume_file(1);
+    io.side.cancel(done, true); // too late
+    BOOST_TEST(io.completed() == "4, 5:1");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_between_data_of_the_caller) {
+    Writing io;
+    std::string const a(20, 'a');
+    std::string const b(30, 'b');
+    io.some(a, "1");
+    io.file(5, "2"); // a is copied
+    io.some(b, "3"); // from its memory, behind the file
+    BOOST_TEST(io.gathered() == a);
+    BOOST_TEST(io.side.before_file() == 20u);
+    io.side.consume(20);
+    BOOST_TEST(io.completed() == "1:20");
+    BOOST_TEST(io.gathered() == "");
+    io.side.consume_file(5);
+    BOOST_TEST(io.gathered() == b);
+    io.side.consume(10);
+    BOOST_TEST(io.completed() == "2:5, 3:10");
+    BOOST_TEST(io.side.empty());
+}
+
+BOOST_AUTO_TEST_CASE(random_files_and_writes_beside_a_model) {
+    std::minstd_rand random(11);
+    for (int round = 0; round < 300; ++round) {
+        Writing io;
+        struct Entry {
+            std::string name;
+            bool is_file;
+            std::size_t size;
+            std::size_t left;
+            decltype(std::declval<Writing&>().file(1, "")) pending;
+        };
+        std::deque<Entry> model; // what is not complete
+        std::string expected;
+        std::uint64_t sent = 0;
+        auto const expect = [&](std::string const& event) {
+            expected += (expected.empty() ? "" : ", ") + event;
+        };
+        auto const finish = [&] { // what is complete at the front
+            while (!model.empty() && model.front().left == 0) {
+                auto const& entry = model.front();
+                expect(entry.is_file ? entry.name + ":" + std::to_string(entry.size) : entry.name);
+                model.pop_front();
+            }
+        };
+        for (int step = 0; step < 100; ++step) {
+            auto const name = std::to_string(step);
+            std::size_t const size = 1 + random() % 50;
+            switch (random() % 5) {
+            case 0:
+                io.write(std::string(size, 'w'), name);
+                model.push_back({name, false, size, size, nullptr});
+                break;
+            case 1:
+                model.push_back({name, true, size, size, io.file(size, name)});
+                break;
+            case 2: // the transport takes some
+            case 3: {
+                auto const next = std::find_if(model.begin(), model.end(),
+                                               [](Entry const& entry) { return entry.left != 0; });
+                if (next == model.end())
+                    break;
+                BOOST_TEST_REQUIRE((io.side.next_file() != nullptr) == next->is_file);
+                auto const n = std::min(size, next->left);
+                if (next->is_file) {
+                    BOOST_TEST_REQUIRE(io.side.next_file()->count - io.side.next_file()->sent ==
+                                       next->left);
+                    io.side.consume_file(n);
+                } else {
+                    BOOST_TEST_REQUIRE(io.side.before_file() >= n);
+                    io.side.consume(n);
+                }
+                next->left -= n;
+                sent += n;
+                break;
+            }
+            case 4: {
+                auto const file = std::find_if(model.begin(), model.end(), [](Entry const& entry) {
+                    return entry.is_file && entry.left != 0;
+                });
+                if (file == model.end())
+                    break;
+                io.side.cancel(file->pending, true);
+                auto const done = file->size - file->left;
+                expect(file->name + "!aborted" + (done != 0 ? ":" + std::to_string(done) : ""));
+                model.erase(file);
+                break;
+            }
+            }
+            finish();
+            BOOST_TEST_REQUIRE(io.completed() == std::exchange(expected, {}));
+            BOOST_TEST_REQUIRE(io.side.sent() == sent);
+            BOOST_TEST_REQUIRE(io.side.empty() == model.empty());
+        }
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

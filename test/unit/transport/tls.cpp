@@ -229,6 +229,7 @@ BOOST_AUTO_TEST_CASE(what_tls_below_tls_holds_back_is_sent_later) {
             ec = holds ? error_code(asio::error::would_block) : error_code();
             return asio::buffer_size(from);
         }
+        std::size_t send_file(int, std::uint64_t, std::size_t, error_code&) override { return 0; }
         void async_wait(detail::Direction direction, std::shared_ptr<detail::Waiter> w) override {
             over.async_wait(direction, std::move(w));
         }

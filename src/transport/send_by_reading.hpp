@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+// Sends a file where the kernel cannot do so by itself.
+#pragma once
+
+#include "transport/transport.hpp"
+
+#include <cerrno>
+#include <cstdint>
+
+namespace tornado::detail {
+
+/// Whether a failure of sendfile(2) or splice(2) means that they do not know the kind of file
+/// system.
+inline bool is_no_way_to_send(int failure) noexcept {
+    return failure == EINVAL || failure == ENOSYS || failure == EOPNOTSUPP;
+}
+
+/// Transport::send_file by way of a block of memory. The file is read on the loop, which waits for
+/// the disk if need be, as sendfile(2) does. What was read and not taken is read again in the next
+/// call.
+std::size_t send_by_reading(Transport& transport, int file, std::uint64_t offset, std::size_t count,
+                            error_code& ec);
+
+} // namespace tornado::detail
