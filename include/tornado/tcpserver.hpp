@@ -63,7 +63,7 @@ struct TCPServerOptions : StreamOptions {
     /// With so many connections open from one IPv4 address, or from the IPv6 addresses that share
     /// 64 bits, a further one is closed as soon as it is accepted. With `proxy_protocol` it is the
     /// client's address that counts, and what the balancer asks for itself does not; nor do Unix
-    /// sockets.
+    /// sockets. Each server counts its own, so that several workers together allow more.
     std::size_t max_connections_per_address = std::numeric_limits<std::size_t>::max();
 
     /// Each connection begins with a PROXY header, version 1 or 2, in front of TLS, in which a
