@@ -25,6 +25,8 @@ struct Settings {
                     "bytes; a longer line ends its connection");
         options.add("max-connections", &limits.max_connections, "open at a time; others wait");
         options.add("idle-time", &idle, "until a silent connection is closed");
+        options.add("min-rate", &limits.min_rate,
+                    "bytes a second, on the average of 10 s, of a line that has begun");
         if (!kind.empty())
             options.add(kind, &count, "how many share the work; 0 is one for each core");
         bool const wanted = options.parse(argc, argv);

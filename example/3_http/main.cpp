@@ -9,6 +9,7 @@
 #include <boost/asio/ssl/context.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -21,8 +22,10 @@ int main(int argc, char** argv) {
         example::Place place;
         demo::RequestReader::Limits sizes;
         demo::TimeLimits times;
+        std::chrono::milliseconds first_byte = std::chrono::seconds(20);
         tornado::TCPServerOptions connections;
         connections.max_connections = 10'000;
+        connections.max_connections_per_address = 10'000;
         std::string root = DEMO_ROOT;
         std::optional<std::uint16_t> tls_port;
         bool no_tls = false;
@@ -41,10 +44,12 @@ int main(int argc, char** argv) {
         options.add("state", &state, "folder to keep that certificate in");
         options.add("root", &root, "folder of the files to serve");
         options.add("max-connections", &connections.max_connections, "open at a time");
+        options.add("max-per-address", &connections.max_connections_per_address,
+                    "of these, from one IPv4 address or one IPv6 network of 64 bits");
         options.add("max-request-line", &sizes.request_line, "bytes; a longer one gets 414");
         options.add("max-header", &sizes.head, "bytes of line and fields; more get 431");
         options.add("max-body", &sizes.body, "bytes; a larger one gets 413");
-        options.add("first-byte-time", &times.first_byte, "until a new connection says something");
+        options.add("first-byte-time", &first_byte, "until a new connection says something");
         options.add("header-time", &times.head, "for a request's line and fields, or 408");
         options.add("body-time", &times.body, "for a request's body, or 408");
         options.add("idle-time", &times.idle, "between requests");
@@ -57,8 +62,9 @@ int main(int argc, char** argv) {
             return;
         if (certfile.empty() && !keyfile.empty())
             throw std::invalid_argument("--keyfile needs --certfile");
+        connections.first_byte_timeout = connections.handshake_timeout = first_byte;
         // What the other limits leave: a peer that does not take its answer.
-        connections.idle_timeout = std::max({times.first_byte, times.head, times.body, times.idle});
+        connections.idle_timeout = std::max({first_byte, times.head, times.body, times.idle});
 
         connections.proxy_protocol = !proxies.empty();
         if (!proxies.empty())

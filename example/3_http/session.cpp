@@ -98,16 +98,14 @@ void Session::drain() {
 void Session::wait_for_peer() {
     auto const phase = reader_.in_body() ? Phase::body
                        : !reader_.idle() ? Phase::head
-                       : fresh_          ? Phase::first_byte
                                          : Phase::idle;
     waiting_ = true;
     if (std::exchange(phase_, phase) == phase)
         return;
     auto const& times = site_->times;
-    deadline_ = clock::now() + (phase == Phase::body         ? times.body
-                                : phase == Phase::head       ? times.head
-                                : phase == Phase::first_byte ? times.first_byte
-                                                             : times.idle);
+    deadline_ = clock::now() + (phase == Phase::body   ? times.body
+                                : phase == Phase::head ? times.head
+                                                       : times.idle);
 }
 
 // Answers all requests that are here, until an answer needs more than `out`.
@@ -288,7 +286,6 @@ Session::Next Session::finish() {
         log_access(status_, request, peer_, took);
     bool const keep_alive = request.keep_alive && !site_->draining;
     reader_.next();
-    fresh_ = false;
     phase_ = Phase::nothing;
     return keep_alive ? Next::answer : Next::close;
 }

@@ -23,7 +23,6 @@ namespace asio = boost::asio;
 
 /// What a connection's peer may take its time for.
 struct TimeLimits {
-    std::chrono::milliseconds first_byte = std::chrono::seconds(20);
     std::chrono::milliseconds head = std::chrono::seconds(10); // from its first byte
     std::chrono::milliseconds body = std::chrono::seconds(30); // from the head's end
     std::chrono::milliseconds idle = std::chrono::seconds(60); // between requests
@@ -67,7 +66,7 @@ public:
 
 private:
     // What the peer is waited for.
-    enum class Phase { nothing, first_byte, idle, head, body };
+    enum class Phase { nothing, idle, head, body };
     // What is to be done after a batch has been written.
     enum class Next { read, answer, send_body, send_file, watch, close };
 
@@ -93,7 +92,6 @@ private:
     http::status status_ = http::status::ok; // that was answered
     std::optional<File> file_;               // of which part_ is to be sent
     Range part_;
-    bool fresh_ = true; // no request yet
 };
 
 } // namespace demo

@@ -58,6 +58,9 @@ struct StreamOptions {
     /// Keeps the stream open for writing when the peer ends its side. Without it the stream closes
     /// as soon as nothing is queued (T110).
     bool half_close = false;
+    /// What completed writes took may still be sent so long after close(), and what is being
+    /// written when the peer's end arrives may stand still so long; then the rest is dropped.
+    std::chrono::steady_clock::duration linger = std::chrono::seconds(30);
 };
 
 namespace detail {
@@ -302,8 +305,8 @@ public:
 
     /// Closes: a pending read takes what the buffer can satisfy (T102, T103), other pending
     /// operations fail with `cause`, or `error::stream_closed` if that is empty. What completed
-    /// writes took is still sent, in the background if need be, for at most 30 seconds; the rest of
-    /// the queue is dropped (T101). Harmless twice (T105).
+    /// writes took is still sent, in the background if need be, for at most StreamOptions::linger;
+    /// the rest of the queue is dropped (T101). Harmless twice (T105).
     void close(error_code cause = {});
 
     /// Closes as soon as everything queued has been sent and the peer has seen the end: takes no
@@ -317,7 +320,8 @@ public:
 
     /// True from close() or close_after_flush() on, or from the peer's end. That ends reads at
     /// once, but the stream only in the first turn in which nothing is queued, so that an answer
-    /// which is being written arrives (T110); one that does not move for 30 seconds is given up.
+    /// which is being written arrives (T110); one that does not move for StreamOptions::linger is
+    /// given up.
     bool closed() const noexcept;
     bool reading() const noexcept; ///< a read is pending (T122)
     bool writing() const noexcept; ///< bytes wait to be sent (T122)

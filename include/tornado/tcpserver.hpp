@@ -39,11 +39,32 @@ struct TCPServerOptions : StreamOptions {
     /// A TLS handshake that takes longer closes the connection with `timed_out`; Tornado has no
     /// limit.
     clock::duration handshake_timeout = std::chrono::seconds(60);
+
     /// A connection on which no byte moved for so long, in either direction, is closed with
-    /// `timed_out`; it may take up to a quarter longer.
+    /// `timed_out`, and its descriptor is free: what a peer does not take is dropped, also after a
+    /// close, whatever `linger` says. All connections share one timer for this limit and the two
+    /// that follow; each may take longer by a quarter of the shortest.
     clock::duration idle_timeout = none;
+    /// A connection on which a read waits so long for the peer's first byte (after the handshake,
+    /// where there is one) is closed likewise.
+    clock::duration first_byte_timeout = none;
+    /// Bytes a second. A read that has some of the bytes that it waits for must get more at this
+    /// rate, on the average of each `min_rate_window`, until it completes; otherwise the connection
+    /// is closed likewise, within two windows. Nothing else is judged: not a pause between
+    /// messages, not a read of whatever comes (a partial one), and not the time in which no read
+    /// waits because the handler is busy; a peer that is slow to take is `idle_timeout`'s.
+    ///
+    /// The constructor throws std::invalid_argument for a window of less than a byte.
+    std::size_t min_rate = 0;
+    clock::duration min_rate_window = std::chrono::seconds(10);
+
     /// With so many connections open accepting pauses; others wait in the kernel's backlog.
     std::size_t max_connections = std::numeric_limits<std::size_t>::max();
+    /// With so many connections open from one IPv4 address, or from the IPv6 addresses that share
+    /// 64 bits, a further one is closed as soon as it is accepted. With `proxy_protocol` it is the
+    /// client's address that counts, and what the balancer asks for itself does not; nor do Unix
+    /// sockets. Each server counts its own, so that several workers together allow more.
+    std::size_t max_connections_per_address = std::numeric_limits<std::size_t>::max();
 
     /// Each connection begins with a PROXY header, version 1 or 2, in front of TLS, in which a
     /// balancer says whose it is: handle_stream gets that address, and
@@ -58,11 +79,16 @@ struct TCPServerOptions : StreamOptions {
     clock::duration proxy_timeout = std::chrono::seconds(5);
 };
 
-/// What a server has done so far.
+/// What a server has done so far. Of refusals for max_connections_per_address and closes for
+/// min_rate the log has one line a minute, which tells how many there were.
 struct TCPServerStats {
-    std::uint64_t accepted = 0; ///< connections given to handle_stream
-    std::size_t active = 0;     ///< of these, how many hold a descriptor
-    std::uint64_t rejected = 0; ///< connections that could not be made a stream
+    std::uint64_t accepted = 0;            ///< connections given to handle_stream
+    std::size_t active = 0;                ///< of these, how many hold a descriptor
+    std::uint64_t rejected = 0;            ///< connections that could not be made a stream
+    std::uint64_t address_refusals = 0;    ///< those refused for max_connections_per_address
+    std::uint64_t idle_timeouts = 0;       ///< those ended by idle_timeout,
+    std::uint64_t first_byte_timeouts = 0; ///< by first_byte_timeout,
+    std::uint64_t rate_timeouts = 0;       ///< and by min_rate
     /// Failed accepts: connections lost before they were taken, and each attempt without
     /// descriptors. Those of a SharedAcceptor count for the server whose loop accepts.
     std::uint64_t accept_errors = 0;

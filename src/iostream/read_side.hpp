@@ -95,6 +95,11 @@ public:
 
     std::string take_all() { return buffer_.take(buffer_.size()); }
     bool empty() const noexcept { return buffer_.empty(); }
+    /// Bytes in the buffer, and those that the pending read has in its own.
+    std::size_t unread() const noexcept {
+        bool const into = pending_ && std::holds_alternative<IntoRead>(read_);
+        return buffer_.size() + (into ? bytes_ : 0);
+    }
     /// Gives up the pending read, its handler uncalled.
     auto drop() noexcept {
         pending_ = false;

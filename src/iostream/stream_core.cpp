@@ -62,8 +62,6 @@ void on_cancel(Slot slot, Cancel cancel) {
 
 } // namespace
 
-std::chrono::steady_clock::duration linger_limit = std::chrono::seconds(30);
-
 bool is_tls_failure(error_code ec) noexcept {
     return ec && ec.category() != boost::system::system_category() && ec != asio::error::eof;
 }
@@ -73,6 +71,7 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
     : transport_(std::move(transport)),
       in_(options),
       out_(options),
+      linger_(options.linger),
       last_turn_(turns),
       manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
@@ -245,6 +244,12 @@ void StreamCore::close_after_flush(clock::duration deadline) {
     end_wanted_ = true;
     start_deadline(deadline);
     schedule();
+}
+
+void StreamCore::abort(error_code cause) {
+    shut(cause, false);
+    abandon();
+    free_descriptor();
 }
 
 void StreamCore::shutdown_write() {
@@ -523,8 +528,6 @@ bool StreamCore::send_next_file(std::size_t most, error_code& ec) {
 }
 
 void StreamCore::count_sent(std::size_t n, error_code const& ec) noexcept {
-    if (n != 0)
-        silence_ = 0;
     held_ = ec == asio::error::would_block && (held_ || n != 0);
 }
 
@@ -596,10 +599,8 @@ error_code StreamCore::receive_once(std::size_t most) {
     received_ += n;
     if (std::exchange(looking_, false))
         quick_ = n != 0;
-    if (n != 0) {
-        silence_ = 0;
+    if (n != 0)
         in_.commit(n);
-    }
     return ec == asio::error::would_block ? error_code() : ec;
 }
 
@@ -633,8 +634,6 @@ bool StreamCore::receive_and_discard() {
     give_block(std::move(block));
     readable_ = n == block_size || transport_->has_more();
     received_ += n;
-    if (n != 0)
-        silence_ = 0;
     if (ec && ec != asio::error::would_block) {
         shut({}, false);
         if (!freed_) // it lingered
@@ -653,7 +652,7 @@ void StreamCore::arm() {
     if (output)
         wait_for(Direction::write, waiting_write_);
     if (output && ended_ && !half_close_ && !deadline_)
-        start_deadline(linger_limit); // longer while the answer moves: see expire()
+        start_deadline(linger_); // longer while the answer moves: see expire()
     bool const input = pending    ? awaited_ == Direction::read
                        : closed() ? end_wanted_ && end_sent_
                                   : !ended_ && wants_input();
@@ -742,7 +741,7 @@ void StreamCore::shut(error_code cause, bool keep_completed) {
     if (!unsent() && !end_wanted_)
         free_descriptor();
     else
-        start_deadline(linger_limit);
+        start_deadline(linger_);
     schedule();
 }
 
@@ -752,7 +751,7 @@ void StreamCore::free_descriptor() noexcept {
     transport_->close();
     deadline_.reset();
     if (auto* const observer = std::exchange(observer_, nullptr))
-        observer->descriptor_freed(*this);
+        observer->descriptor_freed();
 }
 
 void StreamCore::start_deadline(clock::duration delay) {
@@ -765,10 +764,8 @@ void StreamCore::start_deadline(clock::duration delay) {
 
 void StreamCore::expire() {
     if (state_ == State::open && ended_ && unsent() && deadline_->moved != moved())
-        return start_deadline(linger_limit);
-    shut(asio::error::timed_out, false);
-    abandon();
-    free_descriptor();
+        return start_deadline(linger_);
+    abort(asio::error::timed_out);
 }
 
 // What was still to be sent after the close.

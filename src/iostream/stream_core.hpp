@@ -10,7 +10,6 @@
 #include "transport/transport.hpp"
 
 #include <boost/asio/steady_timer.hpp>
-#include <boost/intrusive/list_hook.hpp>
 
 namespace tornado::detail {
 
@@ -20,18 +19,15 @@ class StreamCore;
 /// has written a line, rather than the system's word or an end.
 bool is_tls_failure(error_code ec) noexcept;
 
-/// How long what completed writes took may still be sent after close(). For tests to shorten.
-extern std::chrono::steady_clock::duration linger_limit;
 /// How long TLS's handshake may take where nobody says so. For tests to shorten.
 extern std::chrono::steady_clock::duration handshake_limit;
 
-/// Told once, when a stream's descriptor is free again.
+/// Of one stream; told once, when its descriptor is free again.
 class StreamObserver {
 public:
-    virtual void descriptor_freed(StreamCore& core) noexcept = 0;
+    virtual void descriptor_freed() noexcept = 0;
     /// What a balancer said of it; null when nobody did.
-    virtual std::shared_ptr<ProxyHeader const>
-    proxy_header(StreamCore const& core) const noexcept = 0;
+    virtual std::shared_ptr<ProxyHeader const> proxy_header() const noexcept = 0;
 
 protected:
     ~StreamObserver() = default;
@@ -51,11 +47,7 @@ protected:
 /// streams had since this one's last: alone it saves calls, in company it makes nobody wait.
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
-///
-/// The hook is its observer's, for a list of those it observes.
-class StreamCore final : public Waiter,
-                         public std::enable_shared_from_this<StreamCore>,
-                         public boost::intrusive::list_base_hook<> {
+class StreamCore final : public Waiter, public std::enable_shared_from_this<StreamCore> {
 public:
     using clock = std::chrono::steady_clock;
 
@@ -76,7 +68,7 @@ public:
     void orphan() noexcept;
     void observe(StreamObserver* observer) noexcept { observer_ = observer; }
     std::shared_ptr<ProxyHeader const> proxy_header() const noexcept {
-        return observer_ ? observer_->proxy_header(*this) : nullptr;
+        return observer_ ? observer_->proxy_header() : nullptr;
     }
 
     void read(ReadRequest&& request, StringCompletion&& handler) {
@@ -147,6 +139,8 @@ public:
     }
     void close(error_code cause);
     void close_after_flush(clock::duration deadline);
+    /// Frees the descriptor at once; what is still to be sent, after a close too, is dropped.
+    void abort(error_code cause);
     void shutdown_write();
     /// The open descriptor, and the bytes that nobody read.
     int release(std::string* unread);
@@ -166,8 +160,10 @@ public:
     error_code error() const noexcept { return closed() ? error_ : error_code(); }
     std::uint64_t bytes_read() const noexcept { return received_; }
     std::uint64_t bytes_written() const noexcept { return out_.sent(); }
-    /// How often this was asked since a byte moved, this time included.
-    unsigned count_silence() noexcept { return ++silence_; }
+    /// A read waits for bytes that could come.
+    bool awaits_bytes() const noexcept { return in_.pending() && established() && !at_end(); }
+    /// Bytes that no completed read has taken.
+    std::size_t unread() const noexcept { return in_.unread(); }
     Transport& transport() const noexcept { return *transport_; }
 
 private:
@@ -278,6 +274,7 @@ private:
         std::uint64_t moved; // when it was set: what still moves is given more time
     };
     std::unique_ptr<Deadline> deadline_;
+    clock::duration linger_;
     std::uint64_t received_ = 0;
     std::uint32_t last_turn_; // of this stream, in the count of the thread's
     error_code error_;
@@ -303,7 +300,6 @@ private:
     bool looking_ = false; // the next receive is a look again
     bool quick_ = false;   // the last look was worth it
     unsigned char waits_ = 0;
-    unsigned char silence_ = 0;
 };
 
 template <class Data>

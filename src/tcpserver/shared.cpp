@@ -3,8 +3,13 @@
 
 #include "tornado/log.hpp"
 
+#include "transport/stream_socket.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
+
+#include <optional>
+#include <string>
 
 namespace tornado {
 
@@ -37,6 +42,25 @@ void end_failed(std::exception_ptr const& failure, detail::StreamCore& core) {
     report(failure, core);
     if (!core.closed())
         core.close({});
+}
+
+// What a balancer asks for itself has no address of a client.
+std::optional<detail::AddressCounts::Place>
+enter(detail::AddressCounts& counts, Address const& address, ProxyHeader const* header) {
+    bool const is_ip = address.family() == AF_INET || address.family() == AF_INET6;
+    if (!is_ip || (header && header->source == Address()))
+        return counts.enter({});
+    auto const ip = address.tcp_endpoint().address();
+    return ip.is_v4() ? counts.enter(ip.to_v4().to_bytes()) : counts.enter(ip.to_v6().to_bytes());
+}
+
+void log_some(detail::LineLimit& limit, std::string line) {
+    auto const held = limit.pass(TCPServer::clock::now());
+    if (!held)
+        return;
+    if (*held != 0)
+        line += " (as were " + std::to_string(*held) + " others since the last such line)";
+    log(Logger::general, LogLevel::warning, line);
 }
 
 } // namespace
@@ -130,19 +154,29 @@ void TCPServer::Shared::drop(Address const& peer, std::exception_ptr const& reas
         "Connection from " + peer.to_string() + " dropped: " + describe(reason));
 }
 
+void TCPServer::Shared::refuse(Address const& peer) {
+    ++ended_.address_refusals;
+    log_some(refusal_lines_, "Connection from " + peer.to_string() +
+                                 " refused: its address has as many as "
+                                 "TCPServerOptions::max_connections_per_address allows, " +
+                                 std::to_string(options_.max_connections_per_address));
+}
+
 void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address address,
                                           std::shared_ptr<ProxyHeader const> header) {
     IOStreamPtr stream;
     // Stays the connection's when start_tls makes another stream of it.
     std::shared_ptr<detail::StreamCore> core;
     try {
+        auto place = enter(addresses_, address, header.get());
+        if (!place)
+            return refuse(address);
         stream = make_stream(std::move(connection));
         core = detail::StreamAccess::core(*stream).shared_from_this();
-        if (header)
-            headers_.emplace(core.get(), std::move(header));
-        core->observe(this);
+        auto& record = open_.emplace_back(*this, *core, std::move(header), std::move(*place));
+        record.position = std::prev(open_.end());
+        core->observe(&record);
         core->keep_while_establishing();
-        open_.push_back(*core);
     } catch (...) {
         return drop(address, std::current_exception());
     }
@@ -165,13 +199,14 @@ void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address add
     }
 }
 
-void TCPServer::Shared::descriptor_freed(detail::StreamCore& core) noexcept {
+// Destroys `connection`.
+void TCPServer::Shared::ended(Connection& connection) noexcept {
+    auto const& core = connection.core;
     ended_.bytes_in += core.bytes_read();
     ended_.bytes_out += core.bytes_written();
     if (!core.established())
         ++ended_.tls_failures;
-    open_.erase(open_.iterator_to(core));
-    headers_.erase(&core);
+    open_.erase(connection.position);
     auto const last = open_.empty() ? std::move(self_) : nullptr;
     if (open_.empty() && sweep_)
         sweep_->cancel();
@@ -188,12 +223,6 @@ void TCPServer::Shared::one_less() {
     update_accepting();
 }
 
-std::shared_ptr<ProxyHeader const>
-TCPServer::Shared::proxy_header(detail::StreamCore const& core) const noexcept {
-    auto const found = headers_.find(&core);
-    return found != headers_.end() ? found->second : nullptr;
-}
-
 void TCPServer::Shared::update_accepting() {
     for (auto const& listener : listeners_) {
         if (count() >= options_.max_connections)
@@ -207,27 +236,63 @@ void TCPServer::Shared::update_accepting() {
 
 // One timer for all connections costs less than one each, and their traffic pays nothing.
 void TCPServer::Shared::sweep() {
-    if (options_.idle_timeout == TCPServerOptions::none || open_.empty())
+    if (patience_.period() == detail::Patience::none || open_.empty())
         return;
-    constexpr unsigned sweeps = 4; // in a timeout
-    auto const now = clock::now();
-    std::vector<std::shared_ptr<detail::StreamCore>> idle;
-    for (auto& core : open_)
-        if (core.count_silence() > sweeps)
-            idle.push_back(core.shared_from_this());
-    sweep_->expires_at(now + options_.idle_timeout / sweeps);
+    struct Dawdler {
+        std::shared_ptr<detail::StreamCore> core;
+        detail::Patience::Verdict verdict;
+        Address peer;
+    };
+    std::vector<Dawdler> dawdlers;
+    for (auto& connection : open_)
+        if (auto const verdict = connection.judge(); verdict != detail::Patience::Verdict::fine)
+            dawdlers.push_back({connection.core.shared_from_this(), verdict, connection.peer()});
+    sweep_->expires_after(patience_.period());
     sweep_->async_wait([weak = weak_from_this()](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
             self->sweep();
     });
-    for (auto const& core : idle) // after the last one nothing is swept
-        core->close(asio::error::timed_out);
+    for (auto const& [core, verdict, peer] : dawdlers) { // after the last one nothing is swept
+        count(verdict, peer);
+        core->abort(asio::error::timed_out);
+    }
+}
+
+void TCPServer::Shared::count(detail::Patience::Verdict verdict, Address const& peer) {
+    switch (verdict) {
+    case detail::Patience::Verdict::fine:
+        break;
+    case detail::Patience::Verdict::idle:
+        ++ended_.idle_timeouts;
+        break;
+    case detail::Patience::Verdict::mute:
+        ++ended_.first_byte_timeouts;
+        break;
+    case detail::Patience::Verdict::slow:
+        ++ended_.rate_timeouts;
+        log_some(rate_lines_, "Connection from " + peer.to_string() +
+                                  " closed: what it had begun to send came slower than "
+                                  "TCPServerOptions::min_rate, " +
+                                  std::to_string(options_.min_rate) + " bytes a second");
+        break;
+    }
+}
+
+detail::Patience::Verdict TCPServer::Shared::Connection::judge() noexcept {
+    return shared.patience_.judge(
+        {core.bytes_read(), core.bytes_written(), core.unread(), core.awaits_bytes()}, memory);
+}
+
+Address TCPServer::Shared::Connection::peer() const {
+    if (header && header->source != Address())
+        return header->source;
+    return detail::remote_endpoint(core.transport().native_handle());
 }
 
 std::size_t TCPServer::Shared::close_all() {
     std::vector<std::shared_ptr<detail::StreamCore>> live;
-    for (auto& core : open_)
-        live.push_back(core.shared_from_this());
+    for (auto& connection : open_)
+        live.push_back(connection.core.shared_from_this());
     auto const closed = count();
     drop_pending();
     for (auto const& core : live)
@@ -277,9 +342,9 @@ TCPServerStats TCPServer::Shared::stats() const {
         sum.accept_errors += listener->errors();
     for (auto const& seat : seats_)
         sum.accept_errors += seat.accept_errors();
-    for (auto const& core : open_) {
-        sum.bytes_in += core.bytes_read();
-        sum.bytes_out += core.bytes_written();
+    for (auto const& connection : open_) {
+        sum.bytes_in += connection.core.bytes_read();
+        sum.bytes_out += connection.core.bytes_written();
     }
     return sum;
 }

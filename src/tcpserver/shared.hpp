@@ -9,31 +9,37 @@
 #include "netutil/accept_loop.hpp"
 #include "netutil/networks.hpp"
 #include "netutil/proxy_reader.hpp"
+#include "tcpserver/address_counts.hpp"
+#include "tcpserver/line_limit.hpp"
+#include "tcpserver/patience.hpp"
 #include "tcpserver/shared_acceptor.hpp"
 #include "tether.hpp"
 
 #include <boost/asio/steady_timer.hpp>
-#include <boost/intrusive/list.hpp>
 
 #include <exception>
 #include <list>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 namespace tornado {
 
 // The part of a server that its connections share and may outlive it with.
-class TCPServer::Shared final : public std::enable_shared_from_this<Shared>,
-                                detail::StreamObserver {
+class TCPServer::Shared final : public std::enable_shared_from_this<Shared> {
 public:
     Shared(asio::any_io_executor executor, StreamHandler handler, TCPServerOptions options)
         : executor_(std::move(executor)),
           handler_(std::move(handler)),
           options_(std::move(options)),
           trusted_(options_.trusted_proxies),
+          patience_(limits_of(options_)),
+          addresses_(options_.max_connections_per_address),
           sweep_(executor_.get()) {}
 
+    static detail::Patience::Limits limits_of(TCPServerOptions const& options) noexcept {
+        return {options.idle_timeout, options.first_byte_timeout, options.min_rate,
+                options.min_rate_window};
+    }
     asio::any_io_executor const& executor() const noexcept { return executor_.get(); }
     void add(ListenSocket socket);
     void add(SharedAcceptor::Impl& acceptor);
@@ -64,6 +70,24 @@ private:
         bool ended_ = false; // before the deadline
     };
 
+    // What is kept of a connection until its descriptor is free.
+    struct Connection final : detail::StreamObserver {
+        Connection(Shared& server, detail::StreamCore& stream,
+                   std::shared_ptr<ProxyHeader const> said, detail::AddressCounts::Place taken)
+            : shared(server), core(stream), header(std::move(said)), place(std::move(taken)) {}
+        void descriptor_freed() noexcept override { shared.ended(*this); }
+        std::shared_ptr<ProxyHeader const> proxy_header() const noexcept override { return header; }
+        detail::Patience::Verdict judge() noexcept;
+        Address peer() const;
+
+        Shared& shared;
+        detail::StreamCore& core;
+        std::shared_ptr<ProxyHeader const> header;
+        detail::AddressCounts::Place place;
+        detail::Patience::Memory memory;
+        std::list<Connection>::iterator position;
+    };
+
     AcceptHandler accept_handler();
     void take(AcceptedSocket connection, Address const& peer);
     void read_proxy_header(AcceptedSocket connection, Address const& peer);
@@ -71,13 +95,13 @@ private:
     void handle_connection(AcceptedSocket connection, Address address,
                            std::shared_ptr<ProxyHeader const> header = nullptr);
     void drop(Address const& peer, std::exception_ptr const& reason);
-    void descriptor_freed(detail::StreamCore& core) noexcept override;
-    std::shared_ptr<ProxyHeader const>
-    proxy_header(detail::StreamCore const& core) const noexcept override;
+    void refuse(Address const& peer);
+    void ended(Connection& connection) noexcept;
     std::size_t count() const noexcept { return open_.size() + pending_.size(); }
     void one_less();
     void update_accepting();
     void sweep();
+    void count(detail::Patience::Verdict verdict, Address const& peer);
     std::size_t close_all();
 
     detail::TetheredExecutor executor_;
@@ -86,10 +110,13 @@ private:
     std::vector<std::shared_ptr<detail::AcceptLoop>> listeners_;
     std::list<SharedAcceptor::Impl::Seat> seats_;
     detail::Networks trusted_;
+    detail::Patience patience_;
+    detail::AddressCounts addresses_;
+    detail::LineLimit refusal_lines_;
+    detail::LineLimit rate_lines_;
     std::list<std::weak_ptr<detail::ProxyReader>> pending_; // their waits keep them, and this
-    std::unordered_map<detail::StreamCore const*, std::shared_ptr<ProxyHeader const>> headers_;
-    boost::intrusive::list<detail::StreamCore> open_; // until their descriptors are free
-    std::shared_ptr<Shared> self_;                    // while there are some
+    std::list<Connection> open_;
+    std::shared_ptr<Shared> self_; // while there are some
     std::list<std::shared_ptr<Ending>> endings_;
     detail::Tethered<asio::steady_timer> sweep_;
     TCPServerStats ended_; // what listeners and connections that are gone have counted

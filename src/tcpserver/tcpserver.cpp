@@ -52,8 +52,20 @@ TCPServer::TCPServer(IOLoop* loop, Plan plan) {
     auto const& options = plan.options;
     if (options.idle_timeout <= clock::duration::zero())
         throw std::invalid_argument("TCPServerOptions: idle_timeout must be positive");
+    if (options.first_byte_timeout <= clock::duration::zero())
+        throw std::invalid_argument("TCPServerOptions: first_byte_timeout must be positive");
+    if (options.linger < clock::duration::zero())
+        throw std::invalid_argument("TCPServerOptions: linger must not be negative");
+    if (options.min_rate != 0 &&
+        (options.min_rate_window == TCPServerOptions::none ||
+         detail::Patience::bytes_in_window(Shared::limits_of(options)) == 0))
+        throw std::invalid_argument("TCPServerOptions: min_rate_window must be finite, and long "
+                                    "enough for a byte at min_rate");
     if (options.max_connections == 0)
         throw std::invalid_argument("TCPServerOptions: max_connections must be positive");
+    if (options.max_connections_per_address == 0)
+        throw std::invalid_argument(
+            "TCPServerOptions: max_connections_per_address must be positive");
     if (options.handshake_timeout <= clock::duration::zero())
         throw std::invalid_argument("TCPServerOptions: handshake_timeout must be positive");
     if (options.proxy_timeout <= clock::duration::zero())

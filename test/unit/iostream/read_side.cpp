@@ -390,4 +390,30 @@ BOOST_AUTO_TEST_CASE(random_operations_beside_a_model) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(what_no_completed_read_has_taken_is_unread_wherever_it_is) {
+    Reading io;
+    BOOST_TEST(io.side.unread() == 0U);
+    io.until("\n", "line");
+    io.receive("12\n34");
+    BOOST_TEST(io.side.unread() == 5U);
+    BOOST_TEST(is(io.side.examine(false), Verdict::ready));
+    io.side.complete({});
+    BOOST_TEST(io.side.unread() == 2U);
+    std::array<char, 5> memory;
+    io.into(asio::buffer(memory), false, "into"); // has taken the two
+    BOOST_TEST(is(io.side.examine(false), Verdict::more));
+    BOOST_TEST(io.side.unread() == 2U);
+    io.receive("5");
+    BOOST_TEST(io.side.unread() == 3U);
+    io.side.cancel();
+    BOOST_TEST(is(io.side.examine(false), Verdict::cancelled));
+    io.side.complete(asio::error::operation_aborted); // and puts them back
+    BOOST_TEST(io.side.unread() == 3U);
+    io.bytes(3, "bytes"); // is pending, and not into memory
+    BOOST_TEST(io.side.unread() == 3U);
+    BOOST_TEST(is(io.side.examine(false), Verdict::ready));
+    io.side.complete({});
+    BOOST_TEST(io.side.unread() == 0U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

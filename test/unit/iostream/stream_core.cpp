@@ -5,7 +5,6 @@
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
-#include "support/short_linger.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
@@ -1333,11 +1332,10 @@ BOOST_AUTO_TEST_CASE(a_stream_that_never_connects_goes_with_its_last_reference) 
 
 // A peer that takes nothing more, and one that does not end its side.
 BOOST_AUTO_TEST_CASE(after_the_linger_a_closed_stream_gives_up) {
-    ShortLinger const shortened;
-    BOOST_TEST((shortened.former == std::chrono::seconds(30)));
+    BOOST_TEST((StreamOptions().linger == std::chrono::seconds(30)));
     for (bool const sends : {true, false})
         for (bool const held : {true, false}) {
-            Scripted io;
+            Scripted io(StreamOptions{.linger = std::chrono::milliseconds(1)});
             Events events;
             std::weak_ptr<ScriptedStream> const alive = io.stream;
             io.wire->must_linger = !sends;

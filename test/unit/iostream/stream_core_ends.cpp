@@ -6,7 +6,6 @@
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
-#include "support/short_linger.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -172,8 +171,7 @@ BOOST_AUTO_TEST_CASE(T110_closes_in_the_first_turn_in_which_nothing_is_queued) {
 }
 
 BOOST_AUTO_TEST_CASE(T110_an_answer_has_the_time_that_it_needs_as_long_as_it_moves) {
-    ShortLinger const shortened;
-    Scripted io;
+    Scripted io(StreamOptions{.linger = std::chrono::milliseconds(1)});
     Events events;
     io.wire->room = 0;
     io.stream->write(std::string(100'000, 'x'), events.on("write"));
@@ -207,6 +205,45 @@ BOOST_AUTO_TEST_CASE(T106_the_cause_that_came_first_is_the_error) {
     io.run();
     BOOST_TEST(events.take() == "read!eof, write!eof");
     BOOST_TEST(word(io.stream->error()) == "eof");
+}
+
+// ---- An end that waits for nobody
+
+// Of a stream that is open, ends after what is queued, or is closed and still sending.
+BOOST_AUTO_TEST_CASE(abort_frees_the_descriptor_at_once) {
+    for (int const way : {0, 1, 2}) {
+        Scripted io;
+        Events events;
+        std::weak_ptr<ScriptedStream> const alive = io.stream;
+        io.wire->room = 0;
+        io.wire->must_linger = true;
+        io.stream->set_close_callback(events.at("close"));
+        io.stream->write("queued", events.on("write"));
+        io.stream->write(std::string(100'000, 'x'), events.on("long"));
+        io.stream->read_bytes(1, events.on("read"));
+        io.poll();
+        BOOST_TEST(events.take() == "write");
+        if (way == 1)
+            io.stream->close_after_flush(std::chrono::hours(1));
+        if (way == 2)
+            io.stream->close(asio::error::no_data);
+        io.poll();
+        events.take();
+        BOOST_TEST(io.wire->open);
+        detail::StreamAccess::core(*io.stream).abort(asio::error::timed_out);
+        BOOST_TEST(!io.wire->open);
+        BOOST_TEST(io.stream->closed());
+        BOOST_TEST(!io.stream->writing());
+        BOOST_TEST(word(io.stream->error()) ==
+                   word(way == 2 ? error_code(asio::error::no_data) : asio::error::timed_out));
+        io.stream.reset();
+        io.run(); // nothing is left to wait for
+        BOOST_TEST(events.take() == (way == 0   ? "long!timed_out, read!timed_out, close"
+                                     : way == 1 ? "long!timed_out, close"
+                                                : ""));
+        BOOST_TEST(alive.expired());
+        BOOST_TEST(io.wire->sent() == "");
+    }
 }
 
 // ---- A turn is bounded
