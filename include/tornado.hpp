@@ -16,6 +16,7 @@
 #include "tornado/resolver.hpp"
 #include "tornado/shared_acceptor.hpp"
 #include "tornado/ssl_options.hpp"
+#include "tornado/systemd.hpp"
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
 #include "tornado/threads.hpp"
