@@ -7,6 +7,7 @@
 #include "tornado/error.hpp"
 #include "tornado/fork.hpp"
 #include "tornado/gen.hpp"
+#include "tornado/handover.hpp"
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
 #include "tornado/log.hpp"

@@ -56,6 +56,11 @@ public:
     /// caller.
     explicit ListenSocket(int fd);
 
+    /// Another descriptor of the same listening socket, whose backlog both then share; `fd` stays
+    /// the caller's. Throws as the constructor does, and system_error when descriptors have run
+    /// out.
+    static ListenSocket duplicate_of(int fd);
+
     using Descriptor::native_handle;
     using Descriptor::release;
 

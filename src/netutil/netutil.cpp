@@ -171,6 +171,17 @@ ListenSocket::ListenSocket(int fd) : Descriptor(-1) {
     static_cast<Descriptor&>(*this) = Descriptor(fd);
 }
 
+ListenSocket ListenSocket::duplicate_of(int fd) {
+    Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (copy.native_handle() < 0) {
+        int const error = errno;
+        throw_errno(error, "cannot duplicate the listening socket " + std::to_string(fd));
+    }
+    ListenSocket socket(copy.native_handle());
+    copy.release();
+    return socket;
+}
+
 Address ListenSocket::local_address() const {
     asio::generic::stream_protocol::endpoint local;
     auto size = static_cast<socklen_t>(local.capacity());
