@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+// Taken over first, passed by systemd otherwise: never both.
 #include "inherited.hpp"
 
 #include <stdexcept>

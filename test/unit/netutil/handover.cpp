@@ -173,6 +173,14 @@ BOOST_AUTO_TEST_CASE(a_living_process_is_not_replaced) {
     BOOST_TEST(can_be_taken_over());
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_somebody_else_has_put_there_is_not_removed) {
+    wait_for_takeover();
+    std::ofstream(path + ".new") << "a file"; // while the socket is there: another inode
+    fs::rename(path + ".new", path);
+    handover.reset();
+    BOOST_TEST(fs::exists(path));
+}
+
 BOOST_AUTO_TEST_CASE(the_sockets_stay_the_same_with_what_waits_in_their_backlog) {
     wait_for_takeover();
     auto const early = connect_to(listener.local_address());
