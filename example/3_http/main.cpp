@@ -102,7 +102,7 @@ int main(int argc, char** argv) {
         }
         inherited.check_all_taken();
         example::serve(
-            loop, servers, place, [&] { demo::drain(*site); }, &inherited);
+            loop, servers, place, [&] { demo::drain(*site, inherited.handed_over()); }, &inherited);
         demo::stop_collecting_log_lines();
     });
 }

@@ -25,10 +25,14 @@ public:
 
     std::string const& path() const noexcept { return path_; }
     std::optional<tornado::Takeover>& takeover() noexcept { return takeover_; }
+    /// Whether the next process has taken over from this one.
+    bool handed_over() const noexcept { return handed_over_; }
+    void set_handed_over() noexcept { handed_over_ = true; }
 
 private:
     std::string path_;
     std::optional<tornado::Takeover> takeover_;
+    bool handed_over_ = false;
 };
 
 } // namespace example

@@ -112,6 +112,7 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
                 loop, inherited->path(), [&] { return sockets_of(servers); },
                 [&] {
                     taken = true;
+                    inherited->set_handed_over();
                     stop();
                 });
         say_where(servers);
