@@ -15,6 +15,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 int main(int argc, char** argv) {
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
         std::string keyfile;
         std::string state = demo::state_folder();
         std::string proxies;
+        std::string handover;
         bool quiet = false;
 
         example::Options options("http", "an HTTP/1.1 server that shows itself at work");
@@ -57,6 +59,9 @@ int main(int argc, char** argv) {
             "proxies", &proxies,
             "only balancers of these networks may connect, and say in the PROXY protocol for "
             "whom: \"10.0.0.0/8,::1\", \"unix\"");
+        options.add("handover", &handover,
+                    "take over from the process that waits at this Unix socket, if there is one, "
+                    "and wait there for the next");
         options.add("quiet", &quiet, "no access log");
         if (!options.parse(argc, argv))
             return;
@@ -80,6 +85,7 @@ int main(int argc, char** argv) {
         };
 
         tornado::IOLoop loop;
+        example::Inherited inherited(loop, handover);
         demo::collect_log_lines(loop);
         auto const site = std::make_shared<demo::Site>(sizes, times, root, !quiet);
         demo::HttpServer http(loop, site, connections);
@@ -87,17 +93,22 @@ int main(int argc, char** argv) {
         demo::Clock clock(site);
         std::vector<example::Listening> servers{{http, "http"}};
         clock.add(http);
-        example::listen(http, place);
+        auto sockets = inherited.sockets("http");
+        http.add_sockets(sockets.empty() ? example::bind(place) : std::move(sockets));
         if (!no_tls && place.unix_path.empty()) {
             connections.ssl = make_context();
             https.emplace(loop, site, connections);
-            https->listen(tls_port.value_or(place.port == 0 ? 0 : 8443), place.address);
+            https->add_sockets(inherited.sockets("https"));
+            if (https->addresses().empty())
+                https->listen(tls_port.value_or(place.port == 0 ? 0 : 8443), place.address);
             clock.add(*https);
             servers.push_back({*https, "https"});
             // What is wrong with the new certificate is logged, and the old one stays.
             loop.add_signal_handler(SIGHUP, [&] { https->reload_tls(make_context()); });
         }
-        example::serve(loop, servers, place, [&] { demo::drain(*site); });
+        inherited.check_all_taken();
+        example::serve(
+            loop, servers, place, [&] { demo::drain(*site, inherited.handed_over()); }, &inherited);
         demo::stop_collecting_log_lines();
     });
 }

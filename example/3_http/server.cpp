@@ -49,10 +49,10 @@ void Clock::tick() {
     site_->live.sample(total);
 }
 
-void drain(Site& site) {
+void drain(Site& site, bool spare_new) {
     site.draining = true;
     for (auto* const session : site.sessions)
-        session->drain();
+        session->drain(spare_new);
     site.live.end();
 }
 

@@ -42,7 +42,8 @@ private:
 };
 
 /// Before the servers' shutdown(): ends the connections that wait for a request and those that
-/// watch, and makes every other one end after its answer.
-void drain(Site& site);
+/// watch, and makes every other one end after its answer. With `spare_new`, one whose first request
+/// has not come yet is among those: its client may have sent that already.
+void drain(Site& site, bool spare_new);
 
 } // namespace demo

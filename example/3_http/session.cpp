@@ -89,8 +89,8 @@ void Session::check_time(clock::time_point now) {
     stream_->close_after_flush(linger);
 }
 
-void Session::drain() {
-    if (waiting_ && reader_.idle())
+void Session::drain(bool spare_new) {
+    if (waiting_ && reader_.idle() && !(fresh_ && spare_new))
         stream_->close();
 }
 

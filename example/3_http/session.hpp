@@ -62,7 +62,7 @@ public:
     /// within one.
     void check_time(clock::time_point now);
     /// Ends the connection, now or after the answer that is under way.
-    void drain();
+    void drain(bool spare_new);
 
 private:
     // What the peer is waited for.

@@ -3,13 +3,16 @@
 #include "serve.hpp"
 
 #include "tornado/fork.hpp"
+#include "tornado/systemd.hpp"
 
 #include <csignal>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <utility>
 
 namespace example {
@@ -40,6 +43,19 @@ void say_where(std::vector<Listening> const& servers) {
     std::cout << line << std::endl;
 }
 
+// Of workers that share a unit systemd hears nothing: the first that is ready is not all.
+void tell_systemd(std::string const& state) {
+    if (!tornado::task_id())
+        tornado::sd_notify(state);
+}
+
+tornado::SocketsByName sockets_of(std::vector<Listening> const& servers) {
+    tornado::SocketsByName sockets;
+    for (auto const& [server, scheme] : servers)
+        sockets[std::string(scheme)] = server.listen_sockets();
+    return sockets;
+}
+
 void remove_unix_socket(Place const& place) {
     std::error_code ignored; // somebody else may have removed it
     if (!place.unix_path.empty())
@@ -68,13 +84,17 @@ void listen(tornado::TCPServer& server, Place const& place) {
 }
 
 void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place const& place,
-           std::function<void()> const& on_stop) {
+           std::function<void()> const& on_stop, Inherited* inherited) {
     raise_descriptor_limit();
+    tornado::SystemdWatchdog const watchdog(loop);
     bool stopping = false;
+    bool taken = false;
     auto busy = servers.size();
     auto const stop = [&] {
         if (std::exchange(stopping, true))
             return loop.stop();
+        if (!taken)
+            tell_systemd("STOPPING=1");
         for (auto const& each : servers)
             each.server.stop(); // before a client can see that it is stopping
         if (on_stop)
@@ -85,14 +105,37 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
                     loop.stop();
             });
     };
+    std::optional<tornado::Handover> handover;
+    auto const begin = [&] {
+        if (inherited && !inherited->path().empty())
+            handover.emplace(
+                loop, inherited->path(), [&] { return sockets_of(servers); },
+                [&] {
+                    taken = true;
+                    inherited->set_handed_over();
+                    stop();
+                });
+        say_where(servers);
+        tell_systemd("READY=1\nMAINPID=" + std::to_string(::getpid()));
+    };
+    tornado::error_code too_late;
+    if (inherited && inherited->takeover())
+        inherited->takeover()->ready([&](tornado::error_code ec) {
+            too_late = ec;
+            ec ? loop.stop() : begin();
+        });
+    else
+        begin();
     loop.add_signal_handler(SIGTERM, stop);
     loop.add_signal_handler(SIGINT, stop);
-    say_where(servers);
     loop.start();
     loop.remove_signal_handler(SIGTERM);
     loop.remove_signal_handler(SIGINT);
 
-    remove_unix_socket(place);
+    if (too_late)
+        throw tornado::system_error(too_late, "the process before goes on");
+    if (!taken) // or it is the next one's by now
+        remove_unix_socket(place);
 }
 
 void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
@@ -105,13 +148,19 @@ asio::awaitable<void> serve(tornado::LoopGroup& loops, tornado::IOLoop& loop,
                             tornado::TCPServer& server, Place const& place,
                             std::string_view scheme) {
     bool stopping = false;
-    auto const stop = [&] { std::exchange(stopping, true) ? loops.stop() : loops.shutdown(); };
+    auto const stop = [&] {
+        if (std::exchange(stopping, true))
+            return loops.stop();
+        tell_systemd("STOPPING=1");
+        loops.shutdown();
+    };
     loop.add_signal_handler(SIGTERM, stop);
     loop.add_signal_handler(SIGINT, stop);
     static std::once_flag said;
     std::call_once(said, [&] {
         raise_descriptor_limit();
         say_where({{server, scheme}});
+        tell_systemd("READY=1");
     });
     co_await loops.wait_for_shutdown(loop);
     remove_unix_socket(place);

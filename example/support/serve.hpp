@@ -6,6 +6,7 @@
 #include "tornado/tcpserver.hpp"
 #include "tornado/threads.hpp"
 
+#include "inherited.hpp"
 #include "options.hpp"
 
 #include <chrono>
@@ -44,9 +45,13 @@ struct Listening {
 /// Prints `listening on <scheme>://127.0.0.1:8888/` (or `unix:PATH`) with all addresses of all
 /// servers, and runs the loop until SIGTERM or SIGINT. Then it calls `on_stop`, waits for the live
 /// connections, but no longer than the place's drain time, and returns. A second signal ends the
-/// wait.
+/// wait. systemd is told of all this, where it asks.
+///
+/// With `inherited` a process that this one takes over from is told when the servers are ready, and
+/// the next one may take over from this, which is a stop like any other; their schemes are the
+/// sockets' names. Throws when this process was too late, and the other goes on.
 void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place const& place,
-           std::function<void()> const& on_stop = {});
+           std::function<void()> const& on_stop = {}, Inherited* inherited = nullptr);
 /// The same for one server, which listens from now on.
 void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place,
            std::string_view scheme, std::function<void()> const& on_stop = {});

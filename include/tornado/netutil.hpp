@@ -56,6 +56,11 @@ public:
     /// caller.
     explicit ListenSocket(int fd);
 
+    /// Another descriptor of the same listening socket, whose backlog both then share; `fd` stays
+    /// the caller's. Throws as the constructor does, and system_error when descriptors have run
+    /// out.
+    static ListenSocket duplicate_of(int fd);
+
     using Descriptor::native_handle;
     using Descriptor::release;
 
@@ -128,13 +133,25 @@ TORNADO_ASIO_EXPORT ListenSocket bind_unix_socket(std::string const& path, unsig
                                                   int backlog = SOMAXCONN);
 
 /// The sockets that systemd passed to this process (socket activation), in the unit's order; none
-/// without it. The environment variables are removed, so that children do not see them and a second
-/// call gives none. Not safe while other threads read the environment.
+/// without it. With a `name`, those alone that a socket unit calls so (`FileDescriptorName=`, or
+/// the unit's own name); the others stay for further calls, and each is given once:
 ///
-/// Throws std::invalid_argument when a passed descriptor is not a listening stream socket.
+///     http.add_sockets(tornado::systemd_sockets("http.socket"));
+///     https.add_sockets(tornado::systemd_sockets("https.socket"));
 ///
-/// sd_listen_fds(3).
+/// The first call removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from the environment, so that
+/// no child takes them for its own, and makes the sockets close-on-exec. Call it while there is one
+/// thread, and before fork_processes. What was passed to another process is not taken, and a
+/// warning of tornado.general says so.
+///
+/// Throws std::invalid_argument, which names the variable and the descriptor, when a variable is
+/// no number, promises more than a process can have, or something that is not open or not a
+/// listening stream socket. Sockets that were passed are closed then, other descriptors are left
+/// alone.
+///
+/// sd_listen_fds(3), without its library; Tornado has none.
 TORNADO_ASIO_EXPORT std::vector<ListenSocket> systemd_sockets();
+TORNADO_ASIO_EXPORT std::vector<ListenSocket> systemd_sockets(std::string_view name);
 
 /// Receives each accepted connection and the address of its peer.
 using AcceptHandler = std::function<void(AcceptedSocket, Address)>;

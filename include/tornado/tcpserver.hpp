@@ -193,6 +193,10 @@ public:
 
     /// Where it listens, bound and not yet started sockets included; real ports in place of 0.
     std::vector<Address> addresses() const;
+    /// Duplicates of the sockets that it listens on, in the order of addresses(), for a Handover:
+    /// as long as one is open its port takes connections. Those of a SharedAcceptor are not among
+    /// them. Throws system_error when descriptors have run out.
+    std::vector<ListenSocket> listen_sockets() const;
     TCPServerStats stats() const;
 
     /// Called for each connection; on a TLS server the stream is an SSLIOStream, whose handshake

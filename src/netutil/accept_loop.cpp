@@ -78,6 +78,12 @@ std::optional<ListenSocket> AcceptLoop::release() {
     return socket;
 }
 
+void AcceptLoop::duplicate(std::vector<ListenSocket>& sockets) const {
+    if (descriptor_ && descriptor_->is_open())
+        sockets.push_back(ListenSocket::duplicate_of(
+            const_cast<asio::posix::stream_descriptor&>(*descriptor_).native_handle()));
+}
+
 void AcceptLoop::resume() {
     paused_ = false;
     start();

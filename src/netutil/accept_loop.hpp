@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace tornado::detail {
 
@@ -44,6 +45,8 @@ public:
     /// stop()s, and gives the listening socket to the caller; empty after stop(), and when the
     /// context has ended.
     std::optional<ListenSocket> release();
+    /// Adds a duplicate of the listening socket, unless it is closed.
+    void duplicate(std::vector<ListenSocket>& sockets) const;
     /// Leaves connections in the kernel's backlog until resume(). Legal in the handler.
     void pause() noexcept { paused_ = true; }
     void resume();

@@ -9,8 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
@@ -173,6 +171,17 @@ ListenSocket::ListenSocket(int fd) : Descriptor(-1) {
     static_cast<Descriptor&>(*this) = Descriptor(fd);
 }
 
+ListenSocket ListenSocket::duplicate_of(int fd) {
+    Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (copy.native_handle() < 0) {
+        int const error = errno;
+        throw_errno(error, "cannot duplicate the listening socket " + std::to_string(fd));
+    }
+    ListenSocket socket(copy.native_handle());
+    copy.release();
+    return socket;
+}
+
 Address ListenSocket::local_address() const {
     asio::generic::stream_protocol::endpoint local;
     auto size = static_cast<socklen_t>(local.capacity());
@@ -245,30 +254,6 @@ ListenSocket bind_unix_socket(std::string const& path, unsigned mode, int backlo
     ListenSocket listener(fd);
     socket.release();
     return listener;
-}
-
-std::vector<ListenSocket> systemd_sockets() {
-    constexpr int first_fd = 3; // SD_LISTEN_FDS_START
-    auto const take = [](char const* name) {
-        char const* const value = std::getenv(name);
-        std::string text = value ? value : "";
-        ::unsetenv(name);
-        return text;
-    };
-    std::string const pid = take("LISTEN_PID");
-    std::string const number = take("LISTEN_FDS");
-    take("LISTEN_FDNAMES");
-    if (pid != std::to_string(::getpid()))
-        return {};
-
-    int count = 0;
-    char const* const end = number.data() + number.size();
-    if (std::from_chars(number.data(), end, count) != std::from_chars_result{end, {}} || count < 0)
-        throw std::invalid_argument("LISTEN_FDS is \"" + number + "\", not a number of sockets");
-    std::vector<ListenSocket> sockets;
-    for (int fd = first_fd; fd < first_fd + count; ++fd)
-        sockets.emplace_back(fd);
-    return sockets;
 }
 
 std::function<void()> add_accept_handler(IOLoop& loop, ListenSocket socket, AcceptHandler handler) {

@@ -335,6 +335,11 @@ void TCPServer::Shared::addresses(std::vector<Address>& list) const {
         list.insert(list.end(), seat.addresses().begin(), seat.addresses().end());
 }
 
+void TCPServer::Shared::listen_sockets(std::vector<ListenSocket>& list) const {
+    for (auto const& listener : listeners_)
+        listener->duplicate(list);
+}
+
 TCPServerStats TCPServer::Shared::stats() const {
     auto sum = ended_;
     sum.active = open_.size();

@@ -48,6 +48,7 @@ public:
     void drop_pending();
     void wait_for_end(clock::duration deadline, detail::SizeCompletion&& handler);
     void addresses(std::vector<Address>& list) const;
+    void listen_sockets(std::vector<ListenSocket>& list) const;
     TCPServerStats stats() const;
     bool uses_tls() const noexcept { return options_.ssl != nullptr; }
     void use_tls(std::shared_ptr<asio::ssl::context> context) { options_.ssl = std::move(context); }

@@ -167,6 +167,15 @@ std::vector<Address> TCPServer::addresses() const {
     return list;
 }
 
+std::vector<ListenSocket> TCPServer::listen_sockets() const {
+    std::vector<ListenSocket> list;
+    if (shared_)
+        shared_->listen_sockets(list);
+    for (auto const& socket : bound_)
+        list.push_back(ListenSocket::duplicate_of(socket.native_handle()));
+    return list;
+}
+
 TCPServerStats TCPServer::stats() const {
     return shared_ ? shared_->stats() : TCPServerStats();
 }

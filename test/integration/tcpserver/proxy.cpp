@@ -196,13 +196,15 @@ BOOST_AUTO_TEST_CASE(what_is_no_header_is_told_and_closed) {
         TCPServer server(host.loop(), tell, behind({"127.0.0.1"}));
         server.listen(0, "127.0.0.1");
         std::uint64_t failures = 0;
-        for (auto const& [text, problem] :
+        for (auto const& sent :
              {std::pair("GET / HTTP/1.1\r\n\r\n"s, "what came is no PROXY header"s),
               std::pair("PROXY TCP4 1.2.3.4\r\n"s, "a PROXY line with an address that is none"s),
               std::pair("PROXY TCP4 1.2."s, "the end came within the PROXY header"s),
               std::pair(binary_header(0x21, 0x11, "short"),
                         "a PROXY header that is too short for its addresses"s),
               std::pair(""s, ""s)}) { // a check that the port is open
+            auto const& text = sent.first;
+            auto const& problem = sent.second;
             CapturedLog const log;
             host.run([&]() -> asio::awaitable<void> {
                 Client client(host, server.addresses()[0]);
