@@ -148,6 +148,6 @@ private:
 /// unix(7), SCM_RIGHTS and SO_PEERCRED.
 TORNADO_ASIO_EXPORT std::optional<Takeover>
 take_over(IOLoop& loop, std::string const& path,
-          Takeover::clock::duration patience = std::chrono::seconds(5));
+          Takeover::clock::duration patience = std::chrono::seconds(30));
 
 } // namespace tornado

@@ -28,7 +28,12 @@ class Server:
                              r"(?:, https://127\.0\.0\.1:(\d+)/)?\n", line)
         if not match:
             self.process.kill()
-            raise RuntimeError(f"the server said {line!r}")
+            code = self.process.wait()
+            said = ""
+            if hasattr(log, "read"):
+                log.seek(0)
+                said = log.read().decode(errors="replace")
+            raise RuntimeError(f"the server said {line!r} and ended with {code}; its log:\n{said}")
         self.port, self.tls_port = (int(port) if port else None for port in match.groups())
 
     def stop(self, signal_number=signal.SIGTERM):
