@@ -20,7 +20,7 @@ using Kind = Instruction::Kind;
 using Look = RegexProgram::Look;
 
 constexpr std::size_t max_code = 4096;
-constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
 
 struct NotUnderstood {};
 
@@ -72,7 +72,7 @@ Fragment repeated(Fragment const& body, Repeat const& repeat) {
     Fragment whole;
     for (auto left = repeat.least; left-- > 0;)
         append(whole, body);
-    if (repeat.most != unlimited) {
+    if (repeat.most != unbounded) {
         for (auto left = repeat.most - repeat.least; left-- > 0;) {
             whole.code.push_back(fork(1, n + 1 + static_cast<std::ptrdiff_t>(left) * (n + 1)));
             append(whole, body);
@@ -150,7 +150,7 @@ private:
         if (repeat->lazy || !skip("+"))
             return repeated(body, *repeat);
         // It gives nothing back: a run of bytes of a set goes on as far as there are such bytes.
-        if (!body.is_one_byte() || repeat->most != unlimited)
+        if (!body.is_one_byte() || repeat->most != unbounded)
             throw NotUnderstood();
         auto whole = repeated(body, *repeat);
         append(whole, look(Kind::unless, {false, {sets_[body.code.front().index]}}));
@@ -159,15 +159,15 @@ private:
 
     std::optional<Repeat> repeat() {
         if (skip("*"))
-            return Repeat{0, unlimited};
+            return Repeat{0, unbounded};
         if (skip("+"))
-            return Repeat{1, unlimited};
+            return Repeat{1, unbounded};
         if (skip("?"))
             return Repeat{0, 1};
         if (!skip("{"))
             return std::nullopt;
         auto const least = number();
-        auto const most = !skip(",") ? least : rest_.starts_with('}') ? unlimited : number();
+        auto const most = !skip(",") ? least : rest_.starts_with('}') ? unbounded : number();
         expect("}");
         if (least > most)
             throw NotUnderstood();

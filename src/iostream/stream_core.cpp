@@ -27,11 +27,6 @@ constexpr std::size_t bytes_of_file = 64 * 1024;
 // How many turns the streams of this thread have had.
 constinit thread_local std::uint32_t turns = 0;
 
-bool is_reset(error_code ec) noexcept {
-    return ec == asio::error::connection_reset || ec == asio::error::connection_aborted ||
-           ec == asio::error::broken_pipe || ec == asio::error::timed_out;
-}
-
 template <class Callback, class... Args>
 void call_logged(char const* what, Callback&& callback, Args... args) {
     try {
@@ -52,12 +47,6 @@ std::span<asio::const_buffer> cut(std::span<asio::const_buffer> buffers, std::si
         most -= buffer.size();
     }
     return buffers;
-}
-
-template <class Slot, class Cancel>
-void on_cancel(Slot slot, Cancel cancel) {
-    if (slot.is_connected())
-        slot.assign([cancel = std::move(cancel)](asio::cancellation_type) { cancel(); });
 }
 
 } // namespace
@@ -88,190 +77,6 @@ void StreamCore::orphan() noexcept {
     stream_ = nullptr;
     close_callback_ = nullptr;
     close({});
-}
-
-// ---- Operations
-
-template <class Result>
-bool StreamCore::refuse_read(Completion<Result>& handler) {
-    handler.post(transport_->executor(),
-                 closed() ? close_error()
-                          : make_error_code(manners_.reads ? error::already_reading
-                                                           : error::wrong_direction),
-                 Result());
-    return false;
-}
-
-template bool StreamCore::refuse_read(StringCompletion&);
-template bool StreamCore::refuse_read(SizeCompletion&);
-
-void StreamCore::refuse_to_consume(std::size_t n) const {
-    if (in_.pending())
-        throw system_error(error::already_reading, "consume");
-    throw std::invalid_argument("consume: " + std::to_string(n) + " bytes are to be taken, and " +
-                                std::to_string(in_.size()) +
-                                " are buffered; wait for more with fill");
-}
-
-void StreamCore::allow_cancel_read(asio::cancellation_slot slot) {
-    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
-        if (auto const self = weak.lock()) {
-            self->in_.cancel();
-            self->schedule();
-        }
-    });
-}
-
-void StreamCore::await_read_outside() {
-    if (!readable_ && !at_end() && in_.examine(false) == ReadSide::Verdict::more) {
-        hold();
-        arm(); // only the transport can help
-    } else {
-        schedule();
-    }
-}
-
-void StreamCore::wait_queued(std::uint64_t end, error_code failure, VoidCompletion&& handler) {
-    if (!failure && state_ == State::closed && !out_.is_complete(end))
-        failure = close_error();
-    auto const slot = handler.slot();
-    allow_cancel(slot, out_.wait(end, failure, may_complete(), std::move(handler)));
-    schedule();
-}
-
-void StreamCore::write_some(std::span<asio::const_buffer const> buffers, SizeCompletion&& handler) {
-    if (closed() || end_wanted_ || !manners_.writes)
-        return handler.post(transport_->executor(), cannot_write(), 0);
-    auto const slot = handler.slot();
-    allow_cancel(slot, out_.append_some(buffers, std::move(handler)));
-    schedule();
-}
-
-void StreamCore::send_file(std::shared_ptr<SourceFile const> file, FileCompletion&& handler) {
-    if (closed() || end_wanted_ || !manners_.writes)
-        return handler.post(transport_->executor(), cannot_write(), 0);
-    auto const slot = handler.slot();
-    auto const count = file->count();
-    allow_cancel(slot, out_.append_file(std::move(file), count, std::move(handler)));
-    schedule();
-}
-
-// `pending`: what out_ made of an operation; null if there is nothing to cancel.
-template <class Pending>
-void StreamCore::allow_cancel(asio::cancellation_slot slot, Pending const* pending) {
-    if (!pending || !slot.is_connected())
-        return;
-    on_cancel(slot, [weak = weak_from_this(), pending] {
-        if (auto const self = weak.lock()) {
-            self->out_.cancel(pending, self->may_complete());
-            self->schedule();
-        }
-    });
-}
-
-void StreamCore::establish() {
-    connected_ = Connected::pending;
-    awaited_ = Direction::none;
-    schedule();
-}
-
-void StreamCore::connect(Transport::Endpoint const& peer) {
-    connected_ = Connected::pending;
-    readable_ = false; // the peer has yet to say something
-    error_code ec;
-    auto const next = transport_->connect(peer, ec);
-    advance(next, ec);
-    if (in_turn_ || next == Direction::none)
-        schedule();
-    else
-        arm();
-}
-
-error_code StreamCore::cannot_connect() const {
-    switch (connected_) {
-    case Connected::no:
-        return cannot_wait();
-    case Connected::pending:
-        return closed() ? close_error() : make_error_code(asio::error::already_started);
-    case Connected::yes:
-        break;
-    }
-    return closed() ? close_error() : make_error_code(asio::error::already_connected);
-}
-
-error_code StreamCore::cannot_wait() const {
-    return closed()  ? close_error()
-           : waiter_ ? make_error_code(error::already_waiting)
-                     : error_code();
-}
-
-void StreamCore::wait_established(Established&& handler, asio::cancellation_slot slot,
-                                  bool or_close) {
-    waiter_ = std::make_unique<Established>(std::move(handler));
-    wait_cancelled_ = false;
-    on_cancel(slot, [weak = weak_from_this(), or_close] {
-        auto const self = weak.lock();
-        if (!self)
-            return;
-        if (or_close)
-            self->shut(asio::error::operation_aborted, false);
-        self->wait_cancelled_ = true;
-        self->schedule();
-    });
-    hold();
-    if (connected_ != Connected::pending)
-        schedule();
-}
-
-void StreamCore::set_close_callback(std::function<void()> callback) {
-    close_callback_ =
-        callback ? std::make_unique<std::function<void()>>(std::move(callback)) : nullptr;
-    if (state_ == State::closed)
-        schedule();
-    else if (!in_turn_)
-        arm(); // an idle stream notices the peer's end too (T074)
-}
-
-void StreamCore::close(error_code cause) {
-    send_now(); // (T101)
-    shut(cause, true);
-}
-
-void StreamCore::close_after_flush(clock::duration deadline) {
-    if (closed())
-        return;
-    state_ = State::flushing;
-    end_wanted_ = true;
-    start_deadline(deadline);
-    schedule();
-}
-
-void StreamCore::abort(error_code cause) {
-    shut(cause, false);
-    abandon();
-    free_descriptor();
-}
-
-void StreamCore::shutdown_write() {
-    if (closed())
-        return;
-    end_wanted_ = true;
-    schedule();
-}
-
-int StreamCore::release(std::string* unread) {
-    if (in_flight() || closed() || (!unread && !in_.empty()))
-        throw system_error(error::not_idle,
-                           "release: operations are in flight, or bytes wait in a buffer");
-    error_code ec;
-    auto const descriptor = transport_->release(ec);
-    if (ec)
-        throw system_error(ec, "release");
-    if (unread)
-        *unread = in_.take_all();
-    close_callback_ = nullptr;
-    shut({}, false);
-    return descriptor;
 }
 
 // ---- A turn
@@ -531,47 +336,9 @@ void StreamCore::count_sent(std::size_t n, error_code const& ec) noexcept {
     held_ = ec == asio::error::would_block && (held_ || n != 0);
 }
 
-void StreamCore::fail_sending(error_code cause) {
-    // A broken pipe tells that the peer is gone; the kernel may still know why.
-    if (cause == asio::error::broken_pipe)
-        if (auto const why = transport_->lost(); why && why != asio::error::eof)
-            cause = why;
-    take_last_words();
-    if (!is_reset(cause))
-        log(Logger::general, LogLevel::warning,
-            "Write error on " + peer() + ": " + cause.message());
-    shut(cause, false);
-    abandon();
-}
-
 void StreamCore::send_now() {
     while (unsent() && !out_.next_file() && send()) {
     }
-}
-
-bool StreamCore::send_end() {
-    if (!end_wanted_ || unsent() || !usable() || (end_sent_ && !ended_))
-        return false;
-    if (!end_sent_) {
-        error_code ec; // a connection that is gone shows itself in the next receive
-        transport_->shutdown_write(ec);
-        held_ = ec == asio::error::would_block;
-        writable_ = !held_;
-        end_sent_ = !held_;
-    }
-    if (state_ == State::flushing && !manners_.lingers)
-        ended_ = true;
-    if (ended_ && end_sent_) // both sides are over
-        shut(state_ == State::flushing ? error_code() : asio::error::eof, false);
-    return true;
-}
-
-// What was being written when the peer's end was seen has left.
-bool StreamCore::close_if_ended() {
-    if (half_close_ || unsent() || state_ != State::open)
-        return false;
-    shut(error_, true);
-    return true;
 }
 
 void StreamCore::tell_crossing() {
@@ -602,44 +369,6 @@ error_code StreamCore::receive_once(std::size_t most) {
     if (n != 0)
         in_.commit(n);
     return ec == asio::error::would_block ? error_code() : ec;
-}
-
-// What the peer sent before the connection was lost is delivered before that is told. It is in the
-// kernel's buffer, and taken from there as far as the stream's limit goes.
-void StreamCore::take_last_words() {
-    readable_ = !ended_ && !closed();
-    while (readable_ && in_.has_room() && !receive_once()) {
-    }
-}
-
-// Nothing else tells of a lost connection while neither bytes nor room for bytes is waited for.
-void StreamCore::check_lost() {
-    auto const cause = closed() ? error_code() : transport_->lost();
-    if (!cause)
-        return; // such as urgent data: asked once more, it would be told again at once
-    take_last_words();
-    if (ended_)
-        shut(cause, false);
-    else
-        end(cause);
-}
-
-// The peer's last words after close_after_flush, so that the kernel does not answer them with a
-// reset.
-bool StreamCore::receive_and_discard() {
-    auto block = take_block();
-    asio::mutable_buffer const room(block.get(), block_size);
-    error_code ec;
-    auto const n = transport_->read_some({&room, 1}, ec);
-    give_block(std::move(block));
-    readable_ = n == block_size || transport_->has_more();
-    received_ += n;
-    if (ec && ec != asio::error::would_block) {
-        shut({}, false);
-        if (!freed_) // it lingered
-            free_descriptor();
-    }
-    return true;
 }
 
 void StreamCore::arm() {
@@ -681,98 +410,6 @@ bool StreamCore::looks_again() noexcept {
     looking_ = in_.pending() && (quick_ || ++waits_ % period == 0);
     readable_ = readable_ || looking_;
     return looking_;
-}
-
-// ---- Ends
-
-error_code StreamCore::cannot_write() const {
-    return closed()           ? close_error()
-           : !manners_.writes ? make_error_code(error::wrong_direction)
-                              : make_error_code(asio::error::broken_pipe);
-}
-
-bool StreamCore::has_operations() const noexcept {
-    return in_.pending() || out_.waiting() || waiter_;
-}
-
-bool StreamCore::in_flight() const noexcept {
-    return has_operations() || unsent() || state_ == State::flushing ||
-           (connected_ == Connected::pending && !closed()) ||
-           (state_ == State::closed && close_callback_);
-}
-
-std::string StreamCore::peer() const {
-    return Address(remote_endpoint(transport_->native_handle())).to_string();
-}
-
-error_code StreamCore::close_error() const {
-    return error_ ? error_ : make_error_code(error::stream_closed);
-}
-
-// The peer's end, or a failure to receive.
-void StreamCore::end(error_code cause) {
-    // TLS that ends without a word is an end like any other (T139).
-    bool const clean = cause == asio::error::eof || cause == asio::ssl::error::stream_truncated;
-    if (!clean) {
-        if (!is_reset(cause))
-            log(Logger::general, LogLevel::warning,
-                "error on read from " + peer() + ": " + cause.message());
-        return shut(cause, false);
-    }
-    if (!half_close_ && !unsent())
-        return shut(cause, true);
-    ended_ = true;
-    if (!half_close_ && !error_)
-        error_ = cause; // and close_if_ended() follows
-}
-
-void StreamCore::shut(error_code cause, bool keep_completed) {
-    if (state_ == State::closed)
-        return;
-    state_ = State::closed;
-    if (!error_)
-        error_ = cause;
-    awaited_ = Direction::none;
-    bool const keep = keep_completed && established();
-    out_.drop(close_error(), keep);
-    held_ = held_ && keep;
-    end_wanted_ = keep && !freed_ && transport_->must_linger();
-    ended_ = !end_wanted_;
-    if (!unsent() && !end_wanted_)
-        free_descriptor();
-    else
-        start_deadline(linger_);
-    schedule();
-}
-
-void StreamCore::free_descriptor() noexcept {
-    if (std::exchange(freed_, true))
-        return;
-    transport_->close();
-    deadline_.reset();
-    if (auto* const observer = std::exchange(observer_, nullptr))
-        observer->descriptor_freed();
-}
-
-void StreamCore::start_deadline(clock::duration delay) {
-    deadline_.reset(new Deadline{asio::steady_timer(transport_->executor(), delay), moved()});
-    deadline_->timer.async_wait([weak = weak_from_this()](error_code ec) {
-        if (auto const self = weak.lock(); self && !ec)
-            self->expire();
-    });
-}
-
-void StreamCore::expire() {
-    if (state_ == State::open && ended_ && unsent() && deadline_->moved != moved())
-        return start_deadline(linger_);
-    abort(asio::error::timed_out);
-}
-
-// What was still to be sent after the close.
-void StreamCore::abandon() {
-    out_.drop(close_error(), false);
-    held_ = false;
-    end_wanted_ = false;
 }
 
 } // namespace tornado::detail

@@ -27,20 +27,6 @@ namespace {
 using detail::HandoverWord;
 using detail::to_text;
 
-/// Which file a path leads to.
-struct Identity {
-    dev_t device = 0;
-    ino_t file = 0;
-    bool operator==(Identity const&) const = default;
-};
-
-std::optional<Identity> identity_of(std::string const& path) {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0)
-        return std::nullopt;
-    return Identity{status.st_dev, status.st_ino};
-}
-
 /// bind_unix_socket would replace the socket of a living process, too.
 void check_unused(std::string const& path) {
     if (path.size() >= sizeof(sockaddr_un::sun_path))
@@ -68,23 +54,37 @@ std::string text_of(std::chrono::steady_clock::duration time) {
            " ms";
 }
 
-/// The process that is taking over; its end of the connection closes with it.
-struct Successor {
-    Successor(asio::any_io_executor const& executor, AcceptedSocket socket, pid_t a_pid)
-        : pid(a_pid), deadline(executor), connection(executor, socket.native_handle()) {
-        if (connection)
-            socket.release();
-    }
-
-    pid_t pid;
-    detail::Tethered<asio::steady_timer> deadline;
-    detail::Tethered<asio::posix::stream_descriptor> connection;
-    std::string received;
-};
-
 } // namespace
 
 struct Handover::Impl : std::enable_shared_from_this<Impl> {
+    /// Which file a path leads to.
+    struct Identity {
+        dev_t device = 0;
+        ino_t file = 0;
+        bool operator==(Identity const&) const = default;
+    };
+
+    static std::optional<Identity> identity_of(std::string const& path) {
+        struct stat status {};
+        if (::lstat(path.c_str(), &status) != 0)
+            return std::nullopt;
+        return Identity{status.st_dev, status.st_ino};
+    }
+
+    /// The process that is taking over; its end of the connection closes with it.
+    struct Successor {
+        Successor(asio::any_io_executor const& executor, AcceptedSocket socket, pid_t a_pid)
+            : pid(a_pid), deadline(executor), connection(executor, socket.native_handle()) {
+            if (connection)
+                socket.release();
+        }
+
+        pid_t pid;
+        detail::Tethered<asio::steady_timer> deadline;
+        detail::Tethered<asio::posix::stream_descriptor> connection;
+        std::string received;
+    };
+
     Impl(asio::any_io_executor an_executor, std::string a_path,
          std::function<SocketsByName()> a_source, std::function<void()> a_callback,
          clock::duration a_limit)

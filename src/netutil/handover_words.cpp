@@ -12,16 +12,16 @@
 namespace tornado::detail {
 namespace {
 
-constexpr std::string_view signature = "tornado-handover/1 ";
+constexpr std::string_view preamble = "tornado-handover/1 ";
 // In the order of HandoverWord.
-constexpr std::array<std::string_view, 7> words{"sockets", "busy",  "stranger", "failed",
-                                                "ready",   "taken", "late"};
+constexpr std::array<std::string_view, 7> word_texts{"sockets", "busy",  "stranger", "failed",
+                                                     "ready",   "taken", "late"};
 
 } // namespace
 
 std::string to_text(HandoverLine const& line) {
-    std::string text(signature);
-    text += words[static_cast<std::size_t>(line.word)];
+    std::string text(preamble);
+    text += word_texts[static_cast<std::size_t>(line.word)];
     text += ' ';
     text += line.rest;
     std::ranges::replace(text, '\n', ' ');
@@ -29,14 +29,14 @@ std::string to_text(HandoverLine const& line) {
 }
 
 std::optional<HandoverLine> parse_handover_line(std::string_view text) {
-    if (!text.starts_with(signature))
+    if (!text.starts_with(preamble))
         return std::nullopt;
-    text.remove_prefix(signature.size());
+    text.remove_prefix(preamble.size());
     auto const blank = text.find(' ');
-    auto const found = std::ranges::find(words, text.substr(0, blank));
-    if (blank == text.npos || found == words.end())
+    auto const found = std::ranges::find(word_texts, text.substr(0, blank));
+    if (blank == text.npos || found == word_texts.end())
         return std::nullopt;
-    return HandoverLine{static_cast<HandoverWord>(found - words.begin()),
+    return HandoverLine{static_cast<HandoverWord>(found - word_texts.begin()),
                         std::string(text.substr(blank + 1))};
 }
 

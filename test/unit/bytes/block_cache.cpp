@@ -103,7 +103,8 @@ BOOST_AUTO_TEST_CASE(the_string_that_was_given_first_makes_way_first) {
             give_string(std::string(i * 1000, 'x'));
         for (std::size_t i = 1; i <= 3; ++i)
             give_string(std::string(10'000 + i * 1000, 'x'));
-        for (std::size_t const kept : {13'000, 12'000, 11'000, 8000, 7000, 6000, 5000, 4000})
+        for (std::size_t const kept : std::initializer_list<std::size_t>{
+                 13'000, 12'000, 11'000, 8000, 7000, 6000, 5000, 4000})
             BOOST_TEST(take_string(kept).capacity() == kept);
     }).join();
 }

@@ -44,8 +44,11 @@ std::string problem(std::string const& bytes) {
 
 std::string hex(std::string_view bytes) {
     std::string text;
-    for (unsigned char const byte : bytes)
-        text += "0123456789abcdef"s.substr(byte >> 4, 1) + "0123456789abcdef"s.substr(byte & 15, 1);
+    for (char const c : bytes) {
+        auto const byte = static_cast<unsigned char>(c);
+        text += "0123456789abcdef"s.substr(byte >> 4, 1);
+        text += "0123456789abcdef"s.substr(byte & 15, 1);
+    }
     return text;
 }
 
