@@ -90,7 +90,8 @@ void Session::check_time(clock::time_point now) {
 }
 
 void Session::drain(bool spare_new) {
-    if (waiting_ && reader_.idle() && !(fresh_ && spare_new))
+    bool const is_new = stream_->bytes_read() == 0;
+    if (waiting_ && reader_.idle() && !(is_new && spare_new))
         stream_->close();
 }
 
