@@ -118,6 +118,9 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
         say_where(servers);
         tell_systemd("READY=1\nMAINPID=" + std::to_string(::getpid()));
     };
+    // Before anybody hears that this one serves, and may end it.
+    loop.add_signal_handler(SIGTERM, stop);
+    loop.add_signal_handler(SIGINT, stop);
     tornado::error_code too_late;
     if (inherited && inherited->takeover())
         inherited->takeover()->ready([&](tornado::error_code ec) {
@@ -126,8 +129,6 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
         });
     else
         begin();
-    loop.add_signal_handler(SIGTERM, stop);
-    loop.add_signal_handler(SIGINT, stop);
     loop.start();
     loop.remove_signal_handler(SIGTERM);
     loop.remove_signal_handler(SIGINT);

@@ -12,7 +12,7 @@
 namespace tornado::detail {
 namespace {
 
-[[noreturn]] void refuse(int fd, std::string const& why) {
+[[noreturn]] void refuse_file(int fd, std::string const& why) {
     throw std::invalid_argument("send_file: descriptor " + std::to_string(fd) + why);
 }
 
@@ -20,19 +20,20 @@ void check(int fd, std::uint64_t offset, std::uint64_t count) {
     int const flags = ::fcntl(fd, F_GETFL);
     struct stat status {};
     if (flags == -1 || ::fstat(fd, &status) != 0)
-        refuse(fd, " is not open: give one that is");
+        refuse_file(fd, " is not open: give one that is");
     if (S_ISDIR(status.st_mode))
-        refuse(fd, " is a directory: give a regular file");
+        refuse_file(fd, " is a directory: give a regular file");
     if (!S_ISREG(status.st_mode))
-        refuse(fd, " is no regular file, and has no bytes at an offset: read it with a stream of "
-                   "its own, and write what comes");
+        refuse_file(fd,
+                    " is no regular file, and has no bytes at an offset: read it with a stream of "
+                    "its own, and write what comes");
     if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
-        refuse(fd, " cannot be read: open it with O_RDONLY");
+        refuse_file(fd, " cannot be read: open it with O_RDONLY");
     auto const size = static_cast<std::uint64_t>(status.st_size);
     if (offset > size || count > size - offset)
-        refuse(fd, " has " + std::to_string(size) + " bytes, and " + std::to_string(count) +
-                       " are to be sent from " + std::to_string(offset) +
-                       " on: send no more than there are");
+        refuse_file(fd, " has " + std::to_string(size) + " bytes, and " + std::to_string(count) +
+                            " are to be sent from " + std::to_string(offset) +
+                            " on: send no more than there are");
 }
 
 } // namespace

@@ -149,5 +149,5 @@ def until(condition):
         time.sleep(0.01)
 
 
-program.COMMAND[:] = [sys.argv.pop(1), sys.executable, "-IS", str(folder / "child.py")]
+program.COMMAND[:] = [sys.argv.pop(1), sys.executable, str(folder / "child.py")]
 unittest.main(verbosity=2)
