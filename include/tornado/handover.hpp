@@ -81,6 +81,10 @@ private:
     std::shared_ptr<Impl> impl_;
 };
 
+class Takeover;
+TORNADO_ASIO_EXPORT std::optional<Takeover> take_over(IOLoop& loop, std::string const& path,
+                                                      std::chrono::steady_clock::duration patience);
+
 /// The new process's part: the sockets, and the word that it is ready. Destroying it before lets
 /// the old process go on, and closes the sockets that were not taken out.
 class TORNADO_ASIO_EXPORT Takeover {
@@ -119,8 +123,8 @@ public:
     }
 
 private:
-    friend TORNADO_ASIO_EXPORT std::optional<Takeover>
-    take_over(IOLoop& loop, std::string const& path, clock::duration patience);
+    friend std::optional<Takeover> take_over(IOLoop& loop, std::string const& path,
+                                             clock::duration patience);
     struct Impl;
 
     explicit Takeover(std::shared_ptr<Impl> impl);

@@ -137,8 +137,17 @@ class Front(Conventions, unittest.TestCase):
 
 
 def children(front):
+    """Those that live. One that was killed may wait as a zombie until the next one is started."""
     pid = front.process.pid
-    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if not is_zombie(child)]
+
+
+def is_zombie(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True  # gone meanwhile
 
 
 def until(condition):
