@@ -27,7 +27,9 @@ struct TORNADO_ASIO_EXPORT ProxyHeader {
         bool verified = false;   ///< and the balancer found it good
         std::string version;     ///< "TLSv1.3"
         std::string common_name; ///< of the client's certificate
-        std::string cipher, signature_algorithm, key_algorithm;
+        std::string cipher;      ///< as the balancer's TLS library calls it; so the next
+        std::string signature_algorithm; ///< of the balancer's certificate
+        std::string key_algorithm;       ///< of its key
     };
 
     /// The client's end and the balancer's; empty when the header names none, as for a balancer's
@@ -44,7 +46,9 @@ struct TORNADO_ASIO_EXPORT ProxyHeader {
     /// Empty when the client spoke clear text.
     std::optional<Tls> tls() const;
 
+    /// One that says nothing, for tests of one's own handlers.
     ProxyHeader() = default;
+    /// The library's.
     explicit ProxyHeader(detail::ProxyParser const& parser);
 };
 

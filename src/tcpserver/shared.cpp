@@ -54,6 +54,13 @@ enter(detail::AddressCounts& counts, Address const& address, ProxyHeader const* 
     return ip.is_v4() ? counts.enter(ip.to_v4().to_bytes()) : counts.enter(ip.to_v6().to_bytes());
 }
 
+// The client, also behind a balancer.
+Address peer_of(detail::StreamCore& core) {
+    if (auto const header = core.proxy_header(); header && header->source != Address())
+        return header->source;
+    return detail::remote_endpoint(core.transport().native_handle());
+}
+
 void log_some(detail::LineLimit& limit, std::string line) {
     auto const held = limit.pass(TCPServer::clock::now());
     if (!held)
@@ -241,24 +248,23 @@ void TCPServer::Shared::sweep() {
     struct Dawdler {
         std::shared_ptr<detail::StreamCore> core;
         detail::Patience::Verdict verdict;
-        Address peer;
     };
     std::vector<Dawdler> dawdlers;
     for (auto& connection : open_)
         if (auto const verdict = connection.judge(); verdict != detail::Patience::Verdict::fine)
-            dawdlers.push_back({connection.core.shared_from_this(), verdict, connection.peer()});
+            dawdlers.push_back({connection.core.shared_from_this(), verdict});
     sweep_->expires_after(patience_.period());
     sweep_->async_wait([weak = weak_from_this()](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
             self->sweep();
     });
-    for (auto const& [core, verdict, peer] : dawdlers) { // after the last one nothing is swept
-        count(verdict, peer);
+    for (auto const& [core, verdict] : dawdlers) { // after the last one nothing is swept
+        count(verdict, *core);
         core->abort(asio::error::timed_out);
     }
 }
 
-void TCPServer::Shared::count(detail::Patience::Verdict verdict, Address const& peer) {
+void TCPServer::Shared::count(detail::Patience::Verdict verdict, detail::StreamCore& core) {
     switch (verdict) {
     case detail::Patience::Verdict::fine:
         break;
@@ -270,7 +276,7 @@ void TCPServer::Shared::count(detail::Patience::Verdict verdict, Address const& 
         break;
     case detail::Patience::Verdict::slow:
         ++ended_.rate_timeouts;
-        log_some(rate_lines_, "Connection from " + peer.to_string() +
+        log_some(rate_lines_, "Connection from " + peer_of(core).to_string() +
                                   " closed: what it had begun to send came slower than "
                                   "TCPServerOptions::min_rate, " +
                                   std::to_string(options_.min_rate) + " bytes a second");
@@ -281,12 +287,6 @@ void TCPServer::Shared::count(detail::Patience::Verdict verdict, Address const& 
 detail::Patience::Verdict TCPServer::Shared::Connection::judge() noexcept {
     return shared.patience_.judge(
         {core.bytes_read(), core.bytes_written(), core.unread(), core.awaits_bytes()}, memory);
-}
-
-Address TCPServer::Shared::Connection::peer() const {
-    if (header && header->source != Address())
-        return header->source;
-    return detail::remote_endpoint(core.transport().native_handle());
 }
 
 std::size_t TCPServer::Shared::close_all() {

@@ -79,7 +79,6 @@ private:
         void descriptor_freed() noexcept override { shared.ended(*this); }
         std::shared_ptr<ProxyHeader const> proxy_header() const noexcept override { return header; }
         detail::Patience::Verdict judge() noexcept;
-        Address peer() const;
 
         Shared& shared;
         detail::StreamCore& core;
@@ -102,7 +101,7 @@ private:
     void one_less();
     void update_accepting();
     void sweep();
-    void count(detail::Patience::Verdict verdict, Address const& peer);
+    void count(detail::Patience::Verdict verdict, detail::StreamCore& core);
     std::size_t close_all();
 
     detail::TetheredExecutor executor_;

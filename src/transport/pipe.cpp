@@ -128,12 +128,7 @@ std::size_t PipeTransport::send_file(int file, std::uint64_t offset, std::size_t
     auto const n = without_sigpipe(count, [&] {
         return ::splice(file, &at, file_.used(), nullptr, count, SPLICE_F_NONBLOCK);
     });
-    if (n >= 0)
-        return static_cast<std::size_t>(n);
-    if (is_no_way_to_send(errno))
-        return send_by_reading(*this, file, offset, count, ec);
-    ec = last_error();
-    return 0;
+    return sent_or_by_reading(n, *this, file, offset, count, ec);
 }
 
 void PipeTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {

@@ -6,6 +6,7 @@
 #include "retry.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <unistd.h>
 
 namespace tornado::detail {
@@ -30,6 +31,16 @@ std::size_t send_by_reading(Transport& transport, int file, std::uint64_t offset
     }
     give_block(std::move(block));
     return sent;
+}
+
+std::size_t sent_or_by_reading(ssize_t result, Transport& transport, int file, std::uint64_t offset,
+                               std::size_t count, error_code& ec) {
+    if (result >= 0)
+        return static_cast<std::size_t>(result);
+    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)
+        return send_by_reading(transport, file, offset, count, ec);
+    ec = last_error();
+    return 0;
 }
 
 } // namespace tornado::detail

@@ -39,12 +39,7 @@ std::size_t SocketTransport::send_file(int file, std::uint64_t offset, std::size
     auto at = static_cast<off_t>(offset);
     auto const n =
         without_sigpipe(count, [&] { return ::sendfile(native_handle(), file, &at, count); });
-    if (n >= 0)
-        return static_cast<std::size_t>(n);
-    if (is_no_way_to_send(errno))
-        return send_by_reading(*this, file, offset, count, ec);
-    ec = last_error();
-    return 0;
+    return sent_or_by_reading(n, *this, file, offset, count, ec);
 }
 
 void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {

@@ -309,24 +309,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_echo_allocates_nothing_per_message, Kind, TwoWa
                 asio::detached);
         else
             io.far->read_until("\n", CallbackEcho<typename Kind::Stream>{io.far});
-        std::string const line(60, 'x');
+        std::string const line = std::string(60, 'x') + '\n';
         std::array<char, 61> buffer;
-        std::size_t allocated = 0;
-        int turns = 0;
-        auto const turn = [&](auto& self) -> void {
-            io.near->write(std::string_view("012345678901234567890123456789012345678901234567890123"
-                                            "456789\n"));
-            io.near->read_into(asio::buffer(buffer), [&](error_code ec, std::size_t) {
-                if (ec || ++turns == 200)
-                    return;
-                if (turns == 100)
-                    allocated = tornado::test::allocations();
-                self(self);
-            });
-        };
-        turn(turn);
-        io.run_until([&] { return turns == 200; });
-        BOOST_TEST(tornado::test::allocations() - allocated == 0u);
+        auto const allocated = allocations_once_settled(io, [&](auto next) {
+            io.near->write(std::string_view(line));
+            io.near->read_into(asio::buffer(buffer),
+                               [next](error_code ec, std::size_t) { next(ec); });
+        });
+        BOOST_TEST(allocated == 0u);
         io.near->close();
         io.run();
     }

@@ -5,6 +5,7 @@
 
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
+#include "support/noise.hpp"
 #include "support/stream_pairs.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -21,7 +22,6 @@
 #include <functional>
 #include <future>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <sys/mman.h>
@@ -60,14 +60,6 @@ public:
 private:
     int fd_ = ::memfd_create("file", MFD_CLOEXEC);
 };
-
-std::string noise(std::size_t n) {
-    std::minstd_rand random(7);
-    std::string bytes(n, '\0');
-    for (auto& byte : bytes)
-        byte = static_cast<char>(random());
-    return bytes;
-}
 
 /// What comes until the end of the stream.
 template <class Pair>

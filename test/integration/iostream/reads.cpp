@@ -4,6 +4,7 @@
 
 #include "support/captured_log.hpp"
 #include "support/events.hpp"
+#include "support/noise.hpp"
 #include "support/stream_pairs.hpp"
 
 #include <boost/asio/post.hpp>
@@ -33,14 +34,6 @@ asio::awaitable<error_code> failure(Operation operation) {
         co_return e.code();
     }
     co_return error_code();
-}
-
-std::string noise(std::size_t n) {
-    std::minstd_rand random(7);
-    std::string bytes(n, '\0');
-    for (auto& byte : bytes)
-        byte = static_cast<char>(random());
-    return bytes;
 }
 
 } // namespace

@@ -382,22 +382,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_echo_of_views_allocates_nothing, Kind, Connecti
         else
             io.far->fill(CallbackEcho<typename Kind::Stream>{io.far});
         std::string const line(60, 'x');
-        std::size_t allocated = 0;
-        int turns = 0;
-        auto const turn = [&](auto& self) -> void {
+        auto const allocated = allocations_once_settled(io, [&](auto next) {
             io.near->write(std::string_view(line));
-            io.near->fill(60, [&](error_code ec, std::size_t n) {
+            io.near->fill(60, [&, next](error_code ec, std::size_t n) {
                 io.near->consume(n);
-                if (ec || ++turns == 200)
-                    return;
-                if (turns == 100)
-                    allocated = tornado::test::allocations();
-                self(self);
+                next(ec);
             });
-        };
-        turn(turn);
-        io.run_until([&] { return turns == 200; });
-        BOOST_TEST(tornado::test::allocations() - allocated == 0u);
+        });
+        BOOST_TEST(allocated == 0u);
         io.near->close();
         io.run();
     }

@@ -423,24 +423,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_echo_with_a_limit_allocates_nothing_per_message
                                        cancel_after(1h));
         },
         asio::detached);
-    std::string const line(60, 'x');
-    std::size_t allocated = 0;
+    std::string const line = std::string(60, 'x') + '\n';
     char buffer[61];
-    int turns = 0;
-    auto const turn = [&](auto& self) -> void {
-        io.near->write(std::string_view("012345678901234567890123456789012345678901234567890123"
-                                        "456789\n"));
-        io.near->read_into(asio::buffer(buffer), cancel_after(1h, [&](error_code ec, std::size_t) {
-                               if (ec || ++turns == 200)
-                                   return;
-                               if (turns == 100)
-                                   allocated = tornado::test::allocations();
-                               self(self);
-                           }));
-    };
-    turn(turn);
-    io.run_until([&] { return turns == 200; });
-    BOOST_TEST(tornado::test::allocations() - allocated == 0u);
+    auto const allocated = allocations_once_settled(io, [&](auto next) {
+        io.near->write(std::string_view(line));
+        io.near->read_into(asio::buffer(buffer),
+                           cancel_after(1h, [next](error_code ec, std::size_t) { next(ec); }));
+    });
+    BOOST_TEST(allocated == 0u);
     io.near->close();
     io.run();
 }
