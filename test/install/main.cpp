@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// The least program that needs the headers, the library and what the library stands on.
-#include <tornado/ioloop.hpp>
+// The least program that needs all the headers, the library and what the library stands on.
+#include <tornado.hpp>
+#include <tornado/beast.hpp>
 
 #include "plugin.hpp"
 
