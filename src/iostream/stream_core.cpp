@@ -16,16 +16,13 @@ namespace tornado::detail {
 
 namespace {
 
-// After so many steps, or so many bytes moved, other handlers of the loop have their turn.
+// After so many steps other handlers of the loop have their turn, however few bytes were moved.
 constexpr int steps_a_turn = 256;
-constexpr std::size_t bytes_alone = 256 * 1024;
-constexpr std::size_t bytes_in_company = 16 * 1024;
 // A turn that sends a file sends so much of it, in any company: sendfile(2) moves as much at a
 // time, and of less the calls would cost more than the bytes.
 constexpr std::size_t bytes_of_file = 64 * 1024;
 
-// How many turns the streams of this thread have had.
-constinit thread_local std::uint32_t turns = 0;
+constinit thread_local Company company;
 
 template <class Callback, class... Args>
 void call_logged(char const* what, Callback&& callback, Args... args) {
@@ -61,7 +58,7 @@ StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const
       in_(options),
       out_(options),
       linger_(options.linger),
-      last_turn_(turns),
+      share_(company),
       manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
       half_close_(options.half_close) {
@@ -141,11 +138,10 @@ void StreamCore::turn() {
         return; // a handler runs the context; the turn that called it goes on
     in_turn_ = true;
     int left = steps_a_turn;
-    auto const since_last = std::max(++turns - last_turn_, 1U);
-    last_turn_ = turns;
-    auto const until = moved() + std::max(bytes_alone / since_last, bytes_in_company);
+    auto const before = moved();
+    auto const until = before + share_.begin(company);
     try {
-        while (left != 0 && step(until - std::min(until, moved())))
+        while (left != 0 && step(until))
             --left;
     } catch (
         ...) { // a handler's exception is the loop's business; the stream goes on in another turn
@@ -154,6 +150,7 @@ void StreamCore::turn() {
         throw;
     }
     in_turn_ = false;
+    share_.end(company, moved() - before);
     finish_turn(left == 0);
 }
 
@@ -179,8 +176,9 @@ inline bool StreamCore::finish_read() {
     return true;
 }
 
-// One step, of what there is to do the first; false if there is nothing.
-bool StreamCore::step(std::size_t may_move) {
+// One step, of what there is to do the first; false if there is nothing. Bytes are moved until so
+// many were, in all.
+bool StreamCore::step(std::uint64_t until) {
     if (connected_ == Connected::pending && proceed())
         return true;
     if (waiter_ && finish_waiting())
@@ -191,7 +189,7 @@ bool StreamCore::step(std::size_t may_move) {
     }
     if (in_.due(at_end()) && finish_read())
         return true;
-    if (may_move != 0 && unsent() && send(may_move))
+    if (unsent() && until > moved() && send(until - moved()))
         return true;
     if (end_wanted_ && send_end())
         return true;
@@ -199,7 +197,7 @@ bool StreamCore::step(std::size_t may_move) {
         tell_crossing();
         return true;
     }
-    if (may_move != 0 && readable_ && receive(may_move))
+    if (readable_ && until > moved() && receive(until - moved()))
         return true;
     return closed() ? state_ == State::closed && finish_close() : ended_ && close_if_ended();
 }

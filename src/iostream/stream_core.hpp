@@ -5,6 +5,7 @@
 #include "tornado/detail/function.hpp"
 #include "tornado/iostream.hpp"
 
+#include "iostream/fairness.hpp"
 #include "iostream/read_side.hpp"
 #include "iostream/write_side.hpp"
 #include "transport/transport.hpp"
@@ -42,9 +43,8 @@ protected:
 ///     open --close, a failure------------------------------------------------------------> closed
 ///     open --the peer's end: reads end now-----> open, until nothing is queued ----------> closed
 ///
-/// A step that moves bytes is taken only while the turn's budget lasts, so that a stream which
-/// could go on for ever does not hold the loop. The budget is the smaller, the more turns other
-/// streams had since this one's last: alone it saves calls, in company it makes nobody wait.
+/// A step that moves bytes is taken only while the turn's share lasts, so that a stream which could
+/// go on for ever does not hold the loop.
 ///
 /// A closed stream keeps its descriptor while what completed writes took is still being sent.
 class StreamCore final : public Waiter, public std::enable_shared_from_this<StreamCore> {
@@ -188,7 +188,7 @@ private:
     void post_turn();
     void turn();
     void finish_turn(bool more);
-    bool step(std::size_t may_move);
+    bool step(std::uint64_t until);
     bool proceed();
     void advance(Direction next, error_code ec);
     bool finish_waiting();
@@ -276,7 +276,7 @@ private:
     std::unique_ptr<Deadline> deadline_;
     clock::duration linger_;
     std::uint64_t received_ = 0;
-    std::uint32_t last_turn_; // of this stream, in the count of the thread's
+    Share share_;
     error_code error_;
 
     Transport::Manners manners_;
