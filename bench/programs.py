@@ -49,13 +49,17 @@ PIPES = {
     "tornado_asio_pipes": ["build:tornado_asio_pipes", "{folder}", "64"],
     **{name: TCP[name] for name in ("tornado_asio_callbacks", "asio_callbacks")},
 }
+DEADLINES = {
+    **{f"tornado_asio_deadlines_{form}": ["build:tornado_asio_deadlines", form] for form in ("callbacks", "coroutines")},
+    **{name: TCP[name] for name in ("tornado_asio_callbacks", "tornado_asio_coroutines", "asio_callbacks")},
+}
 THREADS = {
     "tornado_asio_one_loop": ["build:tornado_asio_threads", "1", "reuse_port"],
     "tornado_asio_reuse_port": ["build:tornado_asio_threads", "2", "reuse_port"],
     "tornado_asio_acceptor": ["build:tornado_asio_threads", "2", "acceptor"],
     "tornado_asio_processes": ["build:tornado_asio_threads", "2", "processes"],
 }
-TABLES = TCP, HTTP, FILES, TLS, PIPES, THREADS
+TABLES = TCP, HTTP, FILES, TLS, PIPES, DEADLINES, THREADS
 COUNTERS = ["allocations", "receive", "send", "epoll_wait", "epoll_ctl", "accept", "close", "other"]
 NGINX_CONF = """
 daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log stderr crit;

@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from programs import FILES, HTTP, PIPES, TCP, TLS
+from programs import DEADLINES, FILES, HTTP, PIPES, TCP, TLS
 
 
 @dataclasses.dataclass
@@ -31,6 +31,13 @@ def pipes(depth):
     return dataclasses.replace(
         line(depth), name=f"pipes-{depth}", servers=PIPES, references=("tornado_asio_callbacks", "asio_callbacks"),
         title=f"line echo through 64 pairs of pipes and over TCP, lines of 64 bytes, depth {depth}")
+
+
+def deadline(depth):
+    return dataclasses.replace(
+        line(depth), name=f"deadline-{depth}", servers=DEADLINES,
+        references=("tornado_asio_callbacks", "tornado_asio_coroutines"),
+        title=f"line echo, a deadline for each read or none, lines of 64 bytes, depth {depth}")
 
 
 def block(size, name):
@@ -71,6 +78,7 @@ WORKLOADS = [
     block(64, "64B"), block(4096, "4KiB"), block(65536, "64KiB"),
     bulk("sink", "received and discarded"), bulk("stream", "sent back"),
     pipes(1), pipes(16),
+    deadline(1), deadline(16),
     Workload("churn", "churn: connect, one line, close; 64 at a time", TCP, ["line"], ["visit", 64],
              unit="connection", least=200, counted=2000, most=8000),
     tls_line(1), tls_line(16),
