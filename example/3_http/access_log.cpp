@@ -40,9 +40,7 @@ public:
         if (lines_.size() > max_collected || record.logger != Logger::access)
             write_all();
         else if (!std::exchange(scheduled_, true))
-            loop_.add_callback([this] {
-                write();
-            });
+            loop_.add_callback([this] { write(); });
     }
 
     void write() {

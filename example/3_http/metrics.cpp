@@ -26,8 +26,8 @@ public:
         if (!labels.empty())
             text_.append("{").append(labels).append("}");
         char number[32];
-        text_.append(" ").append(
-            number, std::to_chars(number, number + sizeof number, value).ptr) += '\n';
+        text_.append(" ").append(number,
+                                 std::to_chars(number, number + sizeof number, value).ptr) += '\n';
     }
 
     std::string take() { return std::move(text_); }
@@ -58,12 +58,10 @@ public:
         text_.family(name, "counter", help);
         for (auto const& server : servers_)
             for (auto const& [value, number] : figures(server.stats))
-                text_.sample(number, label(server)
-                                         .append(",")
-                                         .append(reason)
-                                         .append("=\"")
-                                         .append(value)
-                                         .append("\""));
+                text_.sample(
+                    number,
+                    label(server).append(",").append(reason).append("=\"").append(value).append(
+                        "\""));
     }
 
 private:
@@ -92,27 +90,24 @@ void append_servers(Text& text, std::vector<Figures::Server> const& list) {
                 &Stats::accept_errors);
     servers.by("reason", "tornado_server_rejected_connections_total",
                "Connections closed before a handler had them.", [](Stats const& stats) {
-                   return List{
-                       {"address_limit", stats.address_refusals},
-                       {"failure", stats.rejected},
-                       {"proxy_header", stats.proxy_failures - stats.proxy_strangers -
-                                            stats.proxy_timeouts},
-                       {"proxy_stranger", stats.proxy_strangers},
-                       {"proxy_timeout", stats.proxy_timeouts}};
+                   return List{{"address_limit", stats.address_refusals},
+                               {"failure", stats.rejected},
+                               {"proxy_header", stats.proxy_failures - stats.proxy_strangers -
+                                                    stats.proxy_timeouts},
+                               {"proxy_stranger", stats.proxy_strangers},
+                               {"proxy_timeout", stats.proxy_timeouts}};
                });
     servers.by("reason", "tornado_server_timed_out_connections_total",
                "Connections closed because their peer took too long.", [](Stats const& stats) {
-                   return List{
-                       {"first_byte", stats.first_byte_timeouts},
-                       {"handshake", stats.handshake_timeouts},
-                       {"idle", stats.idle_timeouts},
-                       {"rate", stats.rate_timeouts}};
+                   return List{{"first_byte", stats.first_byte_timeouts},
+                               {"handshake", stats.handshake_timeouts},
+                               {"idle", stats.idle_timeouts},
+                               {"rate", stats.rate_timeouts}};
                });
     servers.by("resumed", "tornado_server_tls_handshakes_total", "Completed TLS handshakes.",
                [](Stats const& stats) {
-                   return List{
-                       {"false", stats.handshakes - stats.resumptions},
-                       {"true", stats.resumptions}};
+                   return List{{"false", stats.handshakes - stats.resumptions},
+                               {"true", stats.resumptions}};
                });
     servers.all("tornado_server_tls_failures_total", "counter",
                 "Connections that ended before their TLS handshake did.", &Stats::tls_failures);

@@ -213,6 +213,7 @@ public:
     /// as long as one is open its port takes connections. Those of a SharedAcceptor are not among
     /// them. Throws system_error when descriptors have run out.
     std::vector<ListenSocket> listen_sockets() const;
+    /// Adds up what the open connections have counted, so that their traffic pays nothing for it.
     TCPServerStats stats() const;
 
     /// Called for each connection; on a TLS server the stream is an SSLIOStream, whose handshake

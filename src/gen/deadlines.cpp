@@ -12,7 +12,7 @@
 
 namespace tornado::detail {
 
-class Deadlines::Service : public asio::execution_context::service, Tether {
+class Deadlines::Service final : public asio::execution_context::service, Tether {
 public:
     using key_type = Service;
     static asio::execution_context::id id;
@@ -56,8 +56,7 @@ bool Deadlines::remove(Deadline& deadline) noexcept {
 void Deadlines::describe(std::string& lines) {
     std::lock_guard const lock(mutex_);
     if (!heap_.empty())
-        lines += "deadlines of cancel_after: " +
-                 std::to_string(heap_.size()) + ", the next in " +
+        lines += "deadlines of cancel_after: " + std::to_string(heap_.size()) + ", the next in " +
                  in_seconds(until(heap_.top().time)) + '\n';
 }
 

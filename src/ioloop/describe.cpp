@@ -45,7 +45,8 @@ std::string IOLoop::describe() const {
     if (impl_->closed)
         return "loop: closed\n";
     auto const now = stats();
-    std::string lines = "loop: " + std::string(impl_->running ? "running" : "not running") + ", " +
+    bool const running = impl_->running || impl_->context.get_executor().running_in_this_thread();
+    std::string lines = "loop: " + std::string(running ? "running" : "not running") + ", " +
                         plural(now.callbacks, "callback") + " queued, " +
                         plural(now.coroutines, "coroutine") + " spawned, " +
                         plural(now.executor_calls, "function") + " on other threads\n";

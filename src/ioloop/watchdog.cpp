@@ -67,10 +67,9 @@ Watchdog::Watchdog(boost::asio::io_context& context, Clock::duration threshold, 
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &former);
     try {
-        thread_ = std::thread(
-            [state = state_, &context, threshold, longest = std::move(longest)] {
-                State::watch(state, context, threshold, longest);
-            });
+        thread_ = std::thread([state = state_, &context, threshold, longest = std::move(longest)] {
+            State::watch(state, context, threshold, longest);
+        });
     } catch (...) {
         ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
         throw;

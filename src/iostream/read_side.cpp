@@ -21,7 +21,7 @@ std::string ReadSide::describe() const {
     if (auto const* const read = std::get_if<StringRead>(&read_))
         return read->request.describe();
     if (auto const* const fill = std::get_if<FillRead>(&read_))
-        return "waits for " + std::to_string(fill->n) + " bytes to look at";
+        return "waits until " + std::to_string(fill->n) + " bytes are buffered";
     auto const& into = *std::get_if<IntoRead>(&read_);
     return std::string("reads ") + (into.partial ? "up to " : "") +
            std::to_string(into.buffer.size()) + " bytes";

@@ -43,7 +43,8 @@ std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
     bool const connected = detail::is_connected(socket);
     auto transport = make_transport(std::move(context), server_side, server_hostname);
     transport->lay_over(std::make_unique<detail::SocketTransport>(std::move(socket)));
-    auto const core = std::make_shared<detail::StreamCore>(std::move(transport), options, false, id);
+    auto const core =
+        std::make_shared<detail::StreamCore>(std::move(transport), options, false, id);
     if (connected) {
         core->establish();
         core->limit_establishing(handshake_timeout);
@@ -86,8 +87,7 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
         bool const is_tls = dynamic_cast<SSLIOStream const*>(this) != nullptr;
         empty = make_closed_core(get_executor(), is_tls ? context : nullptr, id());
     } catch (system_error const& e) {
-        log(Logger::general, LogLevel::warning,
-            "SSL Error on " + core().name() + ": " + e.what());
+        log(Logger::general, LogLevel::warning, "SSL Error on " + core().name() + ": " + e.what());
         return handler.post(get_executor(), e.code(), nullptr);
     }
     auto const self = weak_from_this().lock(); // outlives this call

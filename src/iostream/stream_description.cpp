@@ -34,13 +34,13 @@ void StreamCore::describe_to(std::string& lines) const {
         return;
     lines += name() + ": descriptor " + std::to_string(transport_->native_handle()) + ", " +
              in_seconds(clock::now() - born_) + " old";
-    auto const* const state = state_ == State::closed                 ? "closed"
-                              : state_ == State::flushing             ? "closing after its writes"
-                              : connected_ == Connected::no           ? "not connected"
-                              : connected_ == Connected::pending      ? transport_->stage()
-                              : ended_                                ? "the peer has ended"
-                              : !has_operations() && !unsent()        ? "idle"
-                                                                      : "";
+    auto const* const state = state_ == State::closed            ? "closed"
+                              : state_ == State::flushing        ? "closing after its writes"
+                              : connected_ == Connected::no      ? "not connected"
+                              : connected_ == Connected::pending ? transport_->stage()
+                              : ended_                           ? "the peer has ended"
+                              : !has_operations() && !unsent()   ? "idle"
+                                                                 : "";
     for (std::string const& part :
          {std::string(state), in_.describe(), amount(out_.size(), "bytes to send"),
           amount(out_.size_of_files(), "bytes of files to send"),

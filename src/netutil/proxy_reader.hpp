@@ -20,7 +20,7 @@ namespace tornado::detail {
 /// Made by make_shared. Looks at what has come without taking it, and takes what belongs to the
 /// header, so that whatever follows, a TLS handshake for one, is as if there had been none.
 /// Everything on the executor's thread.
-class ProxyReader : public std::enable_shared_from_this<ProxyReader>, Tether {
+class ProxyReader final : public std::enable_shared_from_this<ProxyReader>, Tether {
 public:
     /// The connection after its header; or, with a closed one, why there was none: empty when the
     /// peer left without a byte.

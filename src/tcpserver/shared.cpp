@@ -119,10 +119,11 @@ void TCPServer::Shared::take(AcceptedSocket connection, Address const& peer) {
         return read_proxy_header(std::move(connection), peer);
     ++ended_.proxy_failures;
     ++ended_.proxy_strangers;
-    log_some(stranger_lines_,
-             "Dropped " + detail::connection_name(connection.id(), peer) +
-                 ": it is not one of TCPServerOptions::trusted_proxies, and no other peer may connect "
-                 "to a server with proxy_protocol");
+    log_some(
+        stranger_lines_,
+        "Dropped " + detail::connection_name(connection.id(), peer) +
+            ": it is not one of TCPServerOptions::trusted_proxies, and no other peer may connect "
+            "to a server with proxy_protocol");
 }
 
 void TCPServer::Shared::read_proxy_header(AcceptedSocket connection, Address const& peer) {
@@ -132,26 +133,23 @@ void TCPServer::Shared::read_proxy_header(AcceptedSocket connection, Address con
             std::make_shared<detail::ProxyReader>(executor(), std::move(connection));
         auto const place = pending_.insert(pending_.end(), reader);
         update_accepting();
-        reader->start(options_.proxy_timeout,
-                      [self = shared_from_this(), place, peer, reader = reader.get()](
-                          AcceptedSocket after, std::string const& problem) {
-                          self->pending_.erase(place);
-                          if (after.native_handle() >= 0) {
-                              auto const header =
-                                  std::make_shared<ProxyHeader const>(reader->parser());
-                              self->handle_connection(
-                                  std::move(after),
-                                  header->source == Address() ? peer : header->source, header);
-                              return self->one_less();
-                          }
-                          ++self->ended_.proxy_failures;
-                          self->ended_.proxy_timeouts += reader->timed_out();
-                          if (!problem.empty())
-                              log_some(self->proxy_lines_,
-                                       "Dropped " + detail::connection_name(after.id(), peer) +
-                                           ": " + problem);
-                          self->one_less();
-                      });
+        reader->start(options_.proxy_timeout, [self = shared_from_this(), place, peer,
+                                               reader = reader.get()](AcceptedSocket after,
+                                                                      std::string const& problem) {
+            self->pending_.erase(place);
+            if (after.native_handle() >= 0) {
+                auto const header = std::make_shared<ProxyHeader const>(reader->parser());
+                self->handle_connection(
+                    std::move(after), header->source == Address() ? peer : header->source, header);
+                return self->one_less();
+            }
+            ++self->ended_.proxy_failures;
+            self->ended_.proxy_timeouts += reader->timed_out();
+            if (!problem.empty())
+                log_some(self->proxy_lines_,
+                         "Dropped " + detail::connection_name(after.id(), peer) + ": " + problem);
+            self->one_less();
+        });
     } catch (...) {
         drop(detail::connection_name(id, peer), std::current_exception());
     }
@@ -359,12 +357,11 @@ void TCPServer::Shared::listen_sockets(std::vector<ListenSocket>& list) const {
 void TCPServer::Shared::describe_to(std::string& lines) const {
     if (count() == 0)
         return;
-    lines += "server: " + std::to_string(open_.size()) + " connections";
-    if (!pending_.empty())
-        lines += ", and " + std::to_string(pending_.size()) + " wait for their PROXY header";
+    lines += "server: " + std::to_string(open_.size()) + " active, " +
+             std::to_string(pending_.size()) + " pending";
     for (auto const& ending : endings_)
         if (ending->deadline_)
-            lines += "; shutdown waits for them, at most " +
+            lines += ", shutdown closes them in " +
                      detail::in_seconds(detail::until(ending->deadline_->expiry()));
     lines += '\n';
 }

@@ -124,7 +124,7 @@ private:
     detail::LineLimit rate_lines_;
     detail::LineLimit stranger_lines_;
     detail::LineLimit proxy_lines_;
-    bool full_ = false; // accepting pauses
+    bool full_ = false;                                     // accepting pauses
     std::list<std::weak_ptr<detail::ProxyReader>> pending_; // their waits keep them, and this
     std::list<Connection> open_;
     std::shared_ptr<Shared> self_; // while there are some

@@ -27,8 +27,7 @@ BOOST_AUTO_TEST_CASE(a_name_is_a_number_and_the_peer) {
     BOOST_TEST(connection_name(9, Address()) == "connection 9");
     using Local = boost::asio::local::stream_protocol;
     BOOST_TEST(connection_name(1, Address(Local::endpoint("/run/x"))) == "connection 1 (/run/x)");
-    BOOST_TEST(connection_name(1, Address(Local::endpoint(""))) ==
-               "connection 1 (a Unix socket)");
+    BOOST_TEST(connection_name(1, Address(Local::endpoint(""))) == "connection 1 (a Unix socket)");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_rise_from_one_on) {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a stream is called, and what it says of itself: what is pending, queued and unread.
 #include "iostream/stream_core.hpp"
-
 #include "support/captured_log.hpp"
 #include "support/certificates.hpp"
 #include "support/scripted_stream.hpp"
 #include "support/stream_pairs.hpp"
-
 #include "tether.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -46,7 +44,7 @@ std::string state_of(Io& io, BaseIOStream const& stream) {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(stream_description)
+BOOST_AUTO_TEST_SUITE(stream_core_description)
 
 BOOST_AUTO_TEST_CASE(a_connection_is_told_with_its_peer_descriptor_and_age) {
     StreamPair<TcpKind> io;
@@ -72,7 +70,7 @@ BOOST_AUTO_TEST_CASE(each_kind_of_read_is_named) {
     check([](IOStream& s) { s.read_bytes(7, nothing); }, "reads 7 bytes");
     check([](IOStream& s) { s.read_bytes(7, true, nothing); }, "reads up to 7 bytes");
     check([](IOStream& s) { s.read_until_close(nothing); }, "reads until the end");
-    check([](IOStream& s) { s.fill(3, nothing); }, "waits for 3 bytes to look at");
+    check([](IOStream& s) { s.fill(3, nothing); }, "waits until 3 bytes are buffered");
     check([&](IOStream& s) { s.read_into(asio::buffer(room), nothing); }, "reads 9 bytes");
     check([&](IOStream& s) { s.read_into(asio::buffer(room), true, nothing); },
           "reads up to 9 bytes");
@@ -129,10 +127,9 @@ BOOST_AUTO_TEST_CASE(a_stream_whose_peer_has_ended_and_one_that_sends_on_after_i
 BOOST_AUTO_TEST_CASE(the_handshake_is_a_stage_of_its_own) {
     Io io;
     auto [client, server] = tcp_sockets(io);
-    auto const context = ssl_options_to_context(
-        {.certfile = certificates().localhost.certfile,
-         .keyfile = certificates().localhost.keyfile},
-        true);
+    auto const context = ssl_options_to_context({.certfile = certificates().localhost.certfile,
+                                                 .keyfile = certificates().localhost.keyfile},
+                                                true);
     auto const stream = std::make_shared<SSLIOStream>(std::move(server), context, true);
     BOOST_TEST(state_of(io, *stream) == ", in the TLS handshake");
 }
@@ -219,8 +216,8 @@ BOOST_AUTO_TEST_CASE(lines_of_the_log_name_the_connection) {
         io.near->set_close_callback([] { throw std::runtime_error("end"); });
         io.near->close();
         io.run_until([&] { return log.count("end") != 0; });
-        BOOST_TEST(log.count("Exception in close callback of " + name +
-                             ": std::runtime_error: end") == 1);
+        BOOST_TEST(
+            log.count("Exception in close callback of " + name + ": std::runtime_error: end") == 1);
     }
 }
 
