@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a stream is called, and what it says of itself: what is pending, queued and unread.
 #include "iostream/stream_core.hpp"
+
 #include "support/captured_log.hpp"
 #include "support/certificates.hpp"
 #include "support/scripted_stream.hpp"
