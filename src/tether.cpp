@@ -12,7 +12,7 @@ namespace tornado::detail {
 
 /// The service of a context that tells its tethers. A context shuts all services down before it
 /// destroys the first one.
-class ContextEnd final : public asio::execution_context::service {
+class ContextEnd final : public asio::execution_context::service, public TetheredContext {
 public:
     using key_type = ContextEnd;
     static asio::execution_context::id id;
@@ -37,13 +37,19 @@ public:
         tethers_.erase(tethers_.iterator_to(tether));
     }
 
+    void describe(std::string& lines) {
+        std::lock_guard const lock(mutex_);
+        for (auto const& tether : tethers_)
+            tether.describe_to(lines);
+    }
+
     void shutdown() override {
         std::unique_lock lock(mutex_);
         ended_ = true;
         while (!tethers_.empty()) {
             auto& tether = tethers_.front();
             tethers_.pop_front();
-            tether.end_ = nullptr;
+            tether.context_ = nullptr;
             lock.unlock(); // it may untie others, and have itself destroyed
             tether.context_ended();
             lock.lock();
@@ -62,20 +68,32 @@ private:
 asio::execution_context::id ContextEnd::id;
 
 bool Tether::tie(asio::any_io_executor const& executor) {
-    auto& end = asio::use_service<ContextEnd>(asio::query(executor, asio::execution::context));
+    return tie(asio::query(executor, asio::execution::context));
+}
+
+bool Tether::tie(asio::execution_context& context) {
+    auto& end = asio::use_service<ContextEnd>(context);
     if (!end.add(*this))
         return false;
-    end_ = &end;
+    context_ = &end;
     return true;
 }
 
 void Tether::untie() noexcept {
-    if (auto* const end = std::exchange(end_, nullptr))
-        end->remove(*this);
+    if (auto* const context = std::exchange(context_, nullptr))
+        static_cast<ContextEnd*>(context)->remove(*this);
 }
 
 bool has_ended(asio::execution_context& context) {
     return asio::use_service<ContextEnd>(context).has_ended();
+}
+
+void describe_tethers(asio::execution_context& context, std::string& lines) {
+    asio::use_service<ContextEnd>(context).describe(lines);
+}
+
+std::uint64_t turns_of(asio::execution_context& context) {
+    return asio::use_service<ContextEnd>(context).turns.load(std::memory_order_relaxed);
 }
 
 namespace {

@@ -7,7 +7,10 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/intrusive/list_hook.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace boost::asio {
@@ -17,6 +20,11 @@ class execution_context;
 namespace tornado::detail {
 
 class ContextEnd;
+
+/// What the tethers of a context have in common.
+struct TetheredContext {
+    std::atomic<std::uint64_t> turns = 0; // of streams: see Tether::count_turn()
+};
 
 /// Told when the execution context that it is tied to ends, while all of the context's services
 /// still exist: the last moment at which what it has of Asio's there, sockets, timers and
@@ -35,21 +43,39 @@ protected:
 
     /// False, and nothing is tied, if the context of `executor` is ending or has ended already.
     bool tie(asio::any_io_executor const& executor);
+    bool tie(asio::execution_context& context);
     void untie() noexcept;
-    bool tied() const noexcept { return end_ != nullptr; }
+    bool tied() const noexcept { return context_ != nullptr; }
+
+    /// For the loop's statistics. No read-modify-write, which would cost more than all the rest of
+    /// counting, so that of turns on several threads at a time some are lost.
+    void count_turn() noexcept {
+        if (context_)
+            context_->turns.store(context_->turns.load(std::memory_order_relaxed) + 1,
+                                  std::memory_order_relaxed);
+    }
 
 private:
     friend class ContextEnd;
 
     /// Not tied any more.
     virtual void context_ended() noexcept = 0;
+    /// Appends a line, with its end, on what is waited for; nothing if that is not worth one, or is
+    /// another's to tell. May tie and untie nothing. On the thread that this belongs to.
+    virtual void describe_to(std::string& /*lines*/) const {}
 
-    ContextEnd* end_ = nullptr;
+    TetheredContext* context_ = nullptr;
     boost::intrusive::list_member_hook<> hook_;
 };
 
 /// Whether the context is ending or has ended; the one of ended_executor() always has.
 bool has_ended(asio::execution_context& context);
+
+/// Appends what the context's tethers say of themselves, in the order in which they were tied. On
+/// the thread that all of them belong to.
+void describe_tethers(asio::execution_context& context, std::string& lines);
+/// How many turns the context's streams have had.
+std::uint64_t turns_of(asio::execution_context& context);
 
 /// What an object without a context has in place of its executor: one that runs nothing, and
 /// destroys what it is given.

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,7 @@ public:
     explicit Collector(tornado::IOLoop& loop) : loop_(loop) {}
 
     void add(LogRecord const& record) {
+        std::lock_guard const lock(mutex_);
         auto const seconds = std::chrono::system_clock::to_time_t(record.time);
         if (seconds != last_) {
             last_ = seconds;
@@ -36,21 +38,25 @@ public:
         lines_.append(date_).append(" ").append(tornado::logger_name(record.logger)).append("] ");
         lines_.append(record.message).append("\n");
         if (lines_.size() > max_collected || record.logger != Logger::access)
-            write();
+            write_all();
         else if (!std::exchange(scheduled_, true))
-            loop_.add_callback([this] {
-                scheduled_ = false;
-                write();
-            });
+            loop_.add_callback([this] { write(); });
     }
 
     void write() {
+        std::lock_guard const lock(mutex_);
+        scheduled_ = false;
+        write_all();
+    }
+
+private:
+    void write_all() {
         std::fwrite(lines_.data(), 1, lines_.size(), stderr);
         lines_.clear();
     }
 
-private:
     tornado::IOLoop& loop_;
+    std::mutex mutex_;
     std::string lines_;
     bool scheduled_ = false;
     std::time_t last_ = 0;

@@ -18,8 +18,7 @@ void log_access(http::status status, Request const& request, std::string_view pe
                 std::chrono::nanoseconds took);
 
 /// From now on log lines are collected, and written to standard error at the end of the loop's
-/// turn. The loop must outlive all logging. To be called on the loop's thread, which is the only
-/// one that logs.
+/// turn. The loop must outlive all logging. To be called on the loop's thread.
 void collect_log_lines(tornado::IOLoop& loop);
 /// Back to the library's own way; what was collected is written.
 void stop_collecting_log_lines();

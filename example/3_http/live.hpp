@@ -22,6 +22,7 @@ public:
 
     /// One request was answered.
     void count(clock::duration took) noexcept;
+    std::uint64_t requests() const noexcept { return requests_; }
     /// Makes a sample of what happened since the last one, and sends it.
     void sample(tornado::TCPServerStats const& stats);
     /// Closes the streams that watch: an event stream has no end of its own.

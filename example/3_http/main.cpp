@@ -35,6 +35,8 @@ int main(int argc, char** argv) {
         std::string state = demo::state_folder();
         std::string proxies;
         std::string handover;
+        bool public_metrics = false;
+        std::chrono::milliseconds block_time = std::chrono::seconds(1);
         bool quiet = false;
 
         example::Options options("http", "an HTTP/1.1 server that shows itself at work");
@@ -62,6 +64,10 @@ int main(int argc, char** argv) {
         options.add("handover", &handover,
                     "take over from the process that waits at this Unix socket, if there is one, "
                     "and wait there for the next");
+        options.add("public-metrics", &public_metrics,
+                    "/metrics for everybody; else for this machine alone");
+        options.add("block-time", &block_time,
+                    "log a handler that holds up the loop for longer, and measure the longest");
         options.add("quiet", &quiet, "no access log");
         if (!options.parse(argc, argv))
             return;
@@ -90,9 +96,11 @@ int main(int argc, char** argv) {
         auto const site = std::make_shared<demo::Site>(sizes, times, root, !quiet);
         demo::HttpServer http(loop, site, connections);
         std::optional<demo::HttpServer> https;
-        demo::Clock clock(site);
+        site->public_metrics = public_metrics;
+        loop.set_blocking_log_threshold(block_time);
+        demo::Clock clock(loop, site);
         std::vector<example::Listening> servers{{http, "http"}};
-        clock.add(http);
+        clock.add("http", http);
         auto sockets = inherited.sockets("http");
         http.add_sockets(sockets.empty() ? example::bind(place) : std::move(sockets));
         if (!no_tls && place.unix_path.empty()) {
@@ -101,7 +109,7 @@ int main(int argc, char** argv) {
             https->add_sockets(inherited.sockets("https"));
             if (https->addresses().empty())
                 https->listen(tls_port.value_or(place.port == 0 ? 0 : 8443), place.address);
-            clock.add(*https);
+            clock.add("https", *https);
             servers.push_back({*https, "https"});
             // What is wrong with the new certificate is logged, and the old one stays.
             loop.add_signal_handler(SIGHUP, [&] { https->reload_tls(make_context()); });

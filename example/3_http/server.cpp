@@ -2,6 +2,8 @@
 // One clock for all connections: a deadline costs a request nothing.
 #include "server.hpp"
 
+#include "metrics.hpp"
+
 #include <chrono>
 #include <utility>
 
@@ -29,9 +31,23 @@ asio::awaitable<void> HttpServer::handle_stream(tornado::IOStreamPtr stream,
     return serve(site_, std::move(stream), std::move(address));
 }
 
-Clock::Clock(std::shared_ptr<Site> site)
-    : site_(std::move(site)), ticks_([this] { tick(); }, tick_period) {
+Clock::Clock(tornado::IOLoop& loop, std::shared_ptr<Site> site)
+    : loop_(loop), site_(std::move(site)), ticks_([this] { tick(); }, tick_period) {
+    site_->metrics = [this] { return metrics(); };
     ticks_.start();
+}
+
+Clock::~Clock() {
+    site_->metrics = nullptr;
+}
+
+std::string Clock::metrics() const {
+    Figures figures;
+    for (auto const& [name, server] : servers_)
+        figures.servers.push_back({name, server->stats()});
+    figures.loop = loop_.stats();
+    figures.requests = site_->live.requests();
+    return prometheus_text(figures);
 }
 
 void Clock::tick() {
@@ -39,7 +55,7 @@ void Clock::tick() {
     for (auto* const session : site_->sessions)
         session->check_time(now);
     tornado::TCPServerStats total;
-    for (auto const* const server : servers_) {
+    for (auto const& [name, server] : servers_) {
         auto const stats = server->stats();
         total.active += stats.active;
         total.accepted += stats.accepted;

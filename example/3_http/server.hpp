@@ -8,6 +8,9 @@
 #include "session.hpp"
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace demo {
@@ -25,19 +28,28 @@ private:
 };
 
 /// The clock of a site: looks at its connections' deadlines, and makes the samples of the live view
-/// from what its servers have done.
+/// from what its servers have done; what all of them and the loop have counted is the site's
+/// metrics.
 class Clock {
 public:
-    explicit Clock(std::shared_ptr<Site> site);
+    /// The loop must outlive the clock.
+    Clock(tornado::IOLoop& loop, std::shared_ptr<Site> site);
+    Clock(Clock const&) = delete;
+    Clock& operator=(Clock const&) = delete;
+    ~Clock();
 
-    /// The server must outlive the clock.
-    void add(tornado::TCPServer const& server) { servers_.push_back(&server); }
+    /// The server, and its name, must outlive the clock.
+    void add(std::string_view name, tornado::TCPServer const& server) {
+        servers_.emplace_back(name, &server);
+    }
 
 private:
     void tick();
+    std::string metrics() const;
 
+    tornado::IOLoop& loop_;
     std::shared_ptr<Site> site_;
-    std::vector<tornado::TCPServer const*> servers_;
+    std::vector<std::pair<std::string_view, tornado::TCPServer const*>> servers_;
     tornado::PeriodicCallback ticks_;
 };
 

@@ -29,6 +29,8 @@ Session::Session(std::shared_ptr<Site> site, tornado::IOStreamPtr stream,
     : site_(std::move(site)),
       stream_(std::move(stream)),
       peer_(peer.is_unix() ? peer.to_string() : peer.ip()),
+      is_local_(!stream_->proxy_header() &&
+                (peer.is_unix() || peer.tcp_endpoint().address().is_loopback())),
       position_(site_->sessions.insert(site_->sessions.end(), this)),
       reader_(site_->sizes) {}
 
@@ -215,6 +217,16 @@ Session::Next Session::respond(std::string& out) {
         finish();
         return Next::watch;
     }
+    if (request.path == "/metrics" && may_see_metrics()) {
+        auto const text = site_->metrics();
+        ResponseHead(out, request, status_)
+            .field("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            .field("Cache-Control", "no-store")
+            .end(text.size());
+        if (request.method != http::verb::head)
+            out += text;
+        return finish();
+    }
     if (auto const name = file_name(request.path))
         return respond_with_file(out, *name);
     return status(out, http::status::not_found);
@@ -270,6 +282,10 @@ Session::Next Session::respond_with_file(std::string& out, std::string const& na
     if (!file->read(part->first, static_cast<std::size_t>(part->length), out))
         reader_.request().keep_alive = false; // the file shrank: only the close can say so
     return finish();
+}
+
+bool Session::may_see_metrics() const {
+    return site_->metrics && (is_local_ || site_->public_metrics);
 }
 
 Session::Next Session::status(std::string& out, http::status status, std::string_view fields) {

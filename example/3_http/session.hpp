@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -40,7 +41,9 @@ struct Site {
     TimeLimits times;
     StaticFiles files;
     bool logs_access;
-    bool draining = false; // each connection ends after its next answer
+    bool public_metrics = false;          // /metrics is for everybody, not this machine alone
+    std::function<std::string()> metrics; // null while there are no servers
+    bool draining = false;                // each connection ends after its next answer
     Live live;
     std::list<Session*> sessions;
     std::string out; // what the session at work writes; no one's across a co_await
@@ -75,6 +78,7 @@ private:
     Next begin(std::string& out);
     Next respond(std::string& out);
     Next respond_with_file(std::string& out, std::string const& name);
+    bool may_see_metrics() const;
     Next status(std::string& out, http::status status, std::string_view fields = {});
     Next finish();
     asio::awaitable<void> watch();
@@ -82,6 +86,7 @@ private:
     std::shared_ptr<Site> site_;
     tornado::IOStreamPtr stream_;
     std::string peer_;
+    bool is_local_; // of this machine, and not through a balancer
     std::list<Session*>::iterator position_;
     RequestReader reader_;
 

@@ -90,6 +90,7 @@ void App::run() {
 
 void App::stop() {
     signals_.clear();
+    describing_.reset();
     clock_.cancel();
     acceptor_.close();
     server_.shutdown(settings_.drain, [](tornado::error_code, std::size_t) {});

@@ -6,6 +6,8 @@
 #include "tornado/iostream.hpp"
 #include "tornado/tcpserver.hpp"
 
+#include "describe.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <optional>
 #include <string>
 
 namespace app {
@@ -84,6 +87,7 @@ private:
 
     tornado::IOLoop loop_; // the loop of what is new, on the application's context
     tornado::TCPServer server_;
+    std::optional<example::DescribeOnSignal> describing_{loop_}; // until stop()
 };
 
 } // namespace app

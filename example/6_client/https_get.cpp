@@ -2,6 +2,7 @@
 // One page over HTTPS, from a server that has proved its name: Beast's parser on the stream.
 #include <tornado.hpp>
 
+#include "describe.hpp"
 #include "operands.hpp"
 #include "serve.hpp"
 #include "url.hpp"
@@ -113,6 +114,7 @@ int main(int argc, char** argv) {
         tornado::set_log_level(tornado::LogLevel::error); // what fails is said once, here
         std::string doing;
         tornado::IOLoop loop;
+        example::DescribeOnSignal const describing(loop);
         try {
             loop.run_sync([&] { return get(url, context, doing); }, timeout);
         } catch (tornado::system_error const& e) {

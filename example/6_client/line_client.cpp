@@ -2,6 +2,7 @@
 // Lines of standard input to a server, and the server's lines to standard output.
 #include <tornado.hpp>
 
+#include "describe.hpp"
 #include "input.hpp"
 #include "operands.hpp"
 #include "serve.hpp"
@@ -118,6 +119,7 @@ int main(int argc, char** argv) {
         }
         tornado::set_log_level(tornado::LogLevel::error); // what fails is said once, here
         tornado::IOLoop loop;
+        example::DescribeOnSignal const describing(loop);
         try {
             loop.run_sync([&] { return talk(server, connecting, max_line); });
         } catch (tornado::system_error const& e) {

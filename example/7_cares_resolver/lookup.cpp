@@ -3,6 +3,7 @@
 #include <tornado.hpp>
 
 #include "cares_resolver.hpp"
+#include "describe.hpp"
 #include "operands.hpp"
 #include "serve.hpp"
 
@@ -68,6 +69,7 @@ int main(int argc, char** argv) {
 
         tornado::set_log_level(tornado::LogLevel::error); // what fails is said once, here
         tornado::IOLoop loop;
+        example::DescribeOnSignal const describing(loop);
         CaresResolver resolver(loop, settings);
         tornado::TCPClient client(loop, &resolver);
         std::deque<asio::cancellation_signal> cancel; // one for each name

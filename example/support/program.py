@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSL-1.0
 """An example program under test, and a peer that talks to it in lines; nothing waits without an end."""
 
+import os
 import pathlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 import unittest
 
 PATIENCE = 30  # seconds, for anything that is waited for
@@ -17,9 +20,9 @@ PLACE = ["--port", "0"]
 class Program:
     """The program, started on a free port; `listening` is its one line on standard output."""
 
-    def __init__(self, *arguments, place=None):
+    def __init__(self, *arguments, place=None, stderr=None):
         self.process = subprocess.Popen([*COMMAND, *(place or PLACE), *arguments],
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=stderr, text=True)
         self.listening = self.process.stdout.readline().strip()
         assert self.listening.startswith("listening on "), self.listening
 
@@ -144,6 +147,28 @@ class Conventions:
             self.assertEqual(set(re.findall(r"//([^:/]+):", program.listening)), {"127.0.0.1"})
         with Program("--address", "0.0.0.0") as program:
             self.assertEqual(set(re.findall(r"//([^:/]+):", program.listening)), {"0.0.0.0"})
+
+    watched_options = ()
+
+    def watched(self, program):
+        """The process whose loop tells what it waits for."""
+        return program.process.pid
+
+    def test_SIGUSR1_prints_what_it_waits_for(self):
+        with (tempfile.TemporaryFile() as said, Program(*self.watched_options, stderr=said) as program,
+              program.peer() as peer):
+            mine = re.escape("(%s:%d)" % peer.socket.getsockname())
+            expected = [r"^loop: running, ", r"^signals: .*10 \(User defined signal 1\)",
+                        r"^listening on 127\.0\.0\.1:", rf"^connection \d+ {mine}: descriptor \d+, "]
+            deadline = time.monotonic() + PATIENCE
+            text = ""  # of several descriptions, until the connection has been accepted
+            while not all(re.search(line, text, re.M) for line in expected):
+                self.assertLess(time.monotonic(), deadline, text)
+                os.kill(self.watched(program), signal.SIGUSR1)
+                time.sleep(0.02)
+                text = os.pread(said.fileno(), 1 << 20, 0).decode()
+            peer.socket.close()
+            self.assertEqual(program.stop(), 0)
 
     def test_signals_end_it_with_exit_code_0(self):
         for number in (signal.SIGTERM, signal.SIGINT):

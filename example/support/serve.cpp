@@ -5,6 +5,8 @@
 #include "tornado/fork.hpp"
 #include "tornado/systemd.hpp"
 
+#include "describe.hpp"
+
 #include <csignal>
 #include <exception>
 #include <filesystem>
@@ -87,6 +89,7 @@ void serve(tornado::IOLoop& loop, std::vector<Listening> const& servers, Place c
            std::function<void()> const& on_stop, Inherited* inherited) {
     raise_descriptor_limit();
     tornado::SystemdWatchdog const watchdog(loop);
+    DescribeOnSignal const describing(loop);
     bool stopping = false;
     bool taken = false;
     auto busy = servers.size();
@@ -148,6 +151,7 @@ void serve(tornado::IOLoop& loop, tornado::TCPServer& server, Place const& place
 asio::awaitable<void> serve(tornado::LoopGroup& loops, tornado::IOLoop& loop,
                             tornado::TCPServer& server, Place const& place,
                             std::string_view scheme) {
+    DescribeOnSignal const describing(loop);
     bool stopping = false;
     auto const stop = [&] {
         if (std::exchange(stopping, true))

@@ -45,7 +45,7 @@ struct Listening {
 /// Prints `listening on <scheme>://127.0.0.1:8888/` (or `unix:PATH`) with all addresses of all
 /// servers, and runs the loop until SIGTERM or SIGINT. Then it calls `on_stop`, waits for the live
 /// connections, but no longer than the place's drain time, and returns. A second signal ends the
-/// wait. systemd is told of all this, where it asks.
+/// wait. systemd is told of all this, where it asks. SIGUSR1 prints what the loop waits for.
 ///
 /// With `inherited` a process that this one takes over from is told when the servers are ready, and
 /// the next one may take over from this, which is a stop like any other; their schemes are the

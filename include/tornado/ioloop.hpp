@@ -23,6 +23,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -49,6 +50,25 @@ private:
 
     std::size_t slot_ = 0;
     std::uint64_t id_ = 0;
+};
+
+/// What a loop has done and has to do, for a monitor: IOLoop::stats().
+struct IOLoopStats {
+    /// Passes over the callbacks, timeouts and ready descriptors that were due, and turns of
+    /// streams: a loop that does something counts on, whatever that is. What runs on its io_context
+    /// beside the library is not seen.
+    std::uint64_t iterations = 0;
+    std::size_t callbacks = 0;      ///< that wait for the next iteration
+    std::size_t coroutines = 0;     ///< that callbacks were, or returned, and have not ended
+    std::size_t timeouts = 0;       ///< pending
+    std::size_t handlers = 0;       ///< of descriptors
+    std::size_t signals = 0;        ///< that have a handler
+    std::size_t executor_calls = 0; ///< run_in_executor's, that have not completed
+    /// The longest that the loop took to begin with what was asked of it from another thread. Known
+    /// where there is a set_blocking_log_threshold, whose thread asks: a handler that ran as long
+    /// as that threshold shows, a shorter one perhaps. Without it a clock would have to be read
+    /// around each handler.
+    std::optional<std::chrono::steady_clock::duration> longest_block;
 };
 
 /// Tornado's event loop, on an io_context of its own or on yours.
@@ -272,6 +292,20 @@ public:
     /// turns it off, the default. Throws std::invalid_argument if it is not positive. Tornado 3.1's
     /// function.
     void set_blocking_log_threshold(std::optional<clock::duration> threshold);
+
+    /// On the loop's thread; takes no longer with many timeouts or handlers than with few.
+    IOLoopStats stats() const;
+
+    /// What this loop waits for, in words, a line each: connections (id, peer, age, what is
+    /// pending, bytes queued and unread), servers and listening sockets, descriptors with a
+    /// handler, subprocesses, timeouts, signals, callbacks, coroutines. Of the context's own
+    /// operations that are not the library's it knows nothing. On the loop's thread, in any state
+    /// of the loop; the words may change with each version.
+    ///
+    ///     loop.add_signal_handler(SIGUSR1, [&] { std::cerr << loop.describe(); });
+    ///
+    /// The answer to "why does my process not end".
+    std::string describe() const;
 
 private:
     friend struct detail::InitiateInExecutor;

@@ -337,6 +337,12 @@ public:
     void set_write_watermarks(std::size_t low, std::size_t high,
                               std::function<void(bool)> callback);
 
+    /// The connection's number, by which log lines and IOLoop::describe() call it, as `connection
+    /// 17 (192.0.2.1:5555)`: from 1 on, unique in the process, in the order in which connections
+    /// were accepted and other streams made. A stream that start_tls makes of another has the
+    /// other's; both keep it after the close.
+    std::uint64_t id() const noexcept;
+
     std::uint64_t bytes_read() const noexcept;    ///< received, in all
     std::uint64_t bytes_written() const noexcept; ///< handed to the kernel, in all
 

@@ -43,6 +43,9 @@ private:
     int fd_;
 };
 
+/// The next of the process: 1, 2, 3, ... Thread-safe.
+TORNADO_ASIO_EXPORT std::uint64_t new_connection_id() noexcept;
+
 } // namespace detail
 
 /// Owner of a bound, listening descriptor that no loop has yet; closes it on destruction. Made by
@@ -73,14 +76,18 @@ public:
 /// Asio.
 class TORNADO_ASIO_EXPORT AcceptedSocket : private detail::Descriptor {
 public:
-    /// Adopts a connected stream socket of the given family.
-    AcceptedSocket(int fd, int family) noexcept : Descriptor(fd), family_(family) {}
+    /// Adopts a connected stream socket of the given family; `id` is for one that has its id
+    /// already.
+    AcceptedSocket(int fd, int family, std::uint64_t id = detail::new_connection_id()) noexcept
+        : Descriptor(fd), family_(family), id_(id) {}
 
     using Descriptor::native_handle;
     using Descriptor::release;
 
     /// AF_INET, AF_INET6 or AF_UNIX.
     int family() const noexcept { return family_; }
+    /// Of the connection, and so of the IOStream that is made of this: BaseIOStream::id().
+    std::uint64_t id() const noexcept { return id_; }
     /// What Asio's sockets want to know beside the descriptor.
     asio::generic::stream_protocol protocol() const noexcept;
     /// Gives the descriptor to a socket on `executor`:
@@ -92,6 +99,7 @@ public:
 
 private:
     int family_;
+    std::uint64_t id_;
 };
 
 /// How bind_sockets resolves and listens.

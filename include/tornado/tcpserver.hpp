@@ -79,23 +79,39 @@ struct TCPServerOptions : StreamOptions {
     clock::duration proxy_timeout = std::chrono::seconds(5);
 };
 
-/// What a server has done so far. Of refusals for max_connections_per_address and closes for
-/// min_rate the log has one line a minute, which tells how many there were.
+/// What a server has done so far. Of refusals for max_connections_per_address, connections without
+/// a PROXY header and closes for min_rate the log has one line a minute each, which tells how many
+/// there were.
 struct TCPServerStats {
-    std::uint64_t accepted = 0;            ///< connections given to handle_stream
-    std::size_t active = 0;                ///< of these, how many hold a descriptor
-    std::uint64_t rejected = 0;            ///< connections that could not be made a stream
-    std::uint64_t address_refusals = 0;    ///< those refused for max_connections_per_address
-    std::uint64_t idle_timeouts = 0;       ///< those ended by idle_timeout,
-    std::uint64_t first_byte_timeouts = 0; ///< by first_byte_timeout,
-    std::uint64_t rate_timeouts = 0;       ///< and by min_rate
+    std::uint64_t accepted = 0; ///< connections given to handle_stream
+    std::size_t active = 0;     ///< of these, how many hold a descriptor
+    std::size_t pending = 0;    ///< connections whose PROXY header has not come
+    /// How often accepting paused because there were max_connections: nobody is turned away then,
+    /// they wait in the kernel's backlog.
+    std::uint64_t pauses = 0;
     /// Failed accepts: connections lost before they were taken, and each attempt without
     /// descriptors. Those of a SharedAcceptor count for the server whose loop accepts.
     std::uint64_t accept_errors = 0;
-    std::uint64_t proxy_failures = 0; ///< connections without a PROXY header that counts
-    std::uint64_t tls_failures = 0;   ///< connections that ended before their handshake did
-    std::uint64_t bytes_in = 0;       ///< received by all connections, open and ended
-    std::uint64_t bytes_out = 0;      ///< sent likewise
+
+    // Accepted by the kernel, and never given to handle_stream:
+    std::uint64_t rejected = 0;         ///< connections that could not be made a stream
+    std::uint64_t address_refusals = 0; ///< those refused for max_connections_per_address
+    std::uint64_t proxy_failures = 0;   ///< those without a PROXY header that counts; of these,
+    std::uint64_t proxy_strangers = 0;  ///< were of none of the trusted_proxies
+    std::uint64_t proxy_timeouts = 0;   ///< did not send it within proxy_timeout
+
+    // Ended by a limit:
+    std::uint64_t idle_timeouts = 0;       ///< those ended by idle_timeout,
+    std::uint64_t first_byte_timeouts = 0; ///< by first_byte_timeout,
+    std::uint64_t rate_timeouts = 0;       ///< and by min_rate
+
+    std::uint64_t handshakes = 0;         ///< TLS handshakes that were completed; of these,
+    std::uint64_t resumptions = 0;        ///< took up an earlier session
+    std::uint64_t tls_failures = 0;       ///< connections that ended before their handshake did;
+    std::uint64_t handshake_timeouts = 0; ///< of these, for handshake_timeout
+
+    std::uint64_t bytes_in = 0;  ///< received by all connections, open and ended
+    std::uint64_t bytes_out = 0; ///< sent likewise
 };
 
 /// A non-blocking TCP or Unix-socket server.
@@ -197,6 +213,7 @@ public:
     /// as long as one is open its port takes connections. Those of a SharedAcceptor are not among
     /// them. Throws system_error when descriptors have run out.
     std::vector<ListenSocket> listen_sockets() const;
+    /// Adds up what the open connections have counted, so that their traffic pays nothing for it.
     TCPServerStats stats() const;
 
     /// Called for each connection; on a TLS server the stream is an SSLIOStream, whose handshake

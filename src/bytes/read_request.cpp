@@ -7,6 +7,25 @@
 
 namespace tornado::detail {
 
+std::string ReadRequest::describe() const {
+    switch (kind_) {
+    case Kind::byte:
+    case Kind::delimiter:
+        return "reads until a delimiter";
+    case Kind::regex:
+        return "reads until a match";
+    case Kind::bytes:
+        return "reads " + std::to_string(limit_) + " bytes";
+    case Kind::partial_bytes:
+        return "reads up to " + std::to_string(limit_) + " bytes";
+    case Kind::close:
+        return "reads until the end";
+    case Kind::none:
+        break;
+    }
+    return "reads nothing";
+}
+
 using What = ReadRequest::Answer::What;
 
 ReadRequest ReadRequest::until_many(std::string_view delimiter, std::size_t max_bytes) {

@@ -47,6 +47,9 @@ public:
     }
     static ReadRequest until_close();
 
+    /// `reads until a delimiter`, and so on.
+    std::string describe() const;
+
     struct Answer {
         enum class What {
             more,          ///< receive more, then examine again

@@ -3,6 +3,7 @@
 
 #include "tornado/error.hpp"
 
+#include "seconds.hpp"
 #include "tether.hpp"
 
 #include <boost/asio/execution_context.hpp>
@@ -11,16 +12,18 @@
 
 namespace tornado::detail {
 
-class Deadlines::Service : public asio::execution_context::service {
+class Deadlines::Service final : public asio::execution_context::service, Tether {
 public:
     using key_type = Service;
     static asio::execution_context::id id;
 
     explicit Service(asio::execution_context& context) : asio::execution_context::service(context) {
-        if (has_ended(context))
+        if (!tie(context))
             deadlines->close();
     }
     void shutdown() override { deadlines->close(); }
+    void context_ended() noexcept override {}
+    void describe_to(std::string& lines) const override { deadlines->describe(lines); }
 
     std::shared_ptr<Deadlines> const deadlines = std::make_shared<Deadlines>();
 };
@@ -48,6 +51,13 @@ bool Deadlines::remove(Deadline& deadline) noexcept {
     if (deadline.place_ != Deadline::nowhere)
         take(deadline);
     return !armed_ || !heap_.empty();
+}
+
+void Deadlines::describe(std::string& lines) {
+    std::lock_guard const lock(mutex_);
+    if (!heap_.empty())
+        lines += "deadlines of cancel_after: " + std::to_string(heap_.size()) + ", the next in " +
+                 in_seconds(until(heap_.top().time)) + '\n';
 }
 
 void Deadlines::settle() noexcept {

@@ -41,6 +41,15 @@ unsigned from_epoll(std::uint32_t events) noexcept {
     return ((events & EPOLLIN) ? IOLoop::READ : 0U) | ((events & EPOLLOUT) ? IOLoop::WRITE : 0U);
 }
 
+std::string names(unsigned events) {
+    std::string text;
+    for (auto const& [bits, event] :
+         {std::pair(IOLoop::READ, "READ"), std::pair(IOLoop::WRITE, "WRITE")})
+        if ((events & bits) != 0)
+            text += (text.empty() ? "" : " and ") + std::string(event);
+    return text.empty() ? "its hang-up" : text;
+}
+
 int new_set() {
     int const set = ::epoll_create1(EPOLL_CLOEXEC);
     if (set < 0)
@@ -125,6 +134,14 @@ void FdHandlers::close(bool all_fds) {
     give_up_set();
 }
 
+void FdHandlers::describe(std::string& lines) const {
+    for (auto const& [fd, entry] : entries_)
+        lines += "descriptor " + std::to_string(fd) + ": " +
+                 (entry.lost ? "closed without remove_handler; its handler waits for nothing"
+                             : "its handler waits for " + names(entry.events)) +
+                 '\n';
+}
+
 void FdHandlers::after_fork() {
     if (!epoll_)
         return;
@@ -187,6 +204,7 @@ void FdHandlers::wait() {
 
 void FdHandlers::dispatch() {
     std::array<epoll_event, 64> room;
+    runner_->count_pass();
     int const count = closed_ ? 0
                               : ::epoll_wait(epoll_->native_handle(), room.data(),
                                              static_cast<int>(room.size()), 0);

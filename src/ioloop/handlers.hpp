@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 namespace tornado::detail {
@@ -31,6 +32,10 @@ public:
     void remove(int fd);
     /// Drops all; what is added later is dropped too.
     void close(bool all_fds);
+
+    std::size_t size() const noexcept { return entries_.size(); }
+    /// Appends a line for each descriptor.
+    void describe(std::string& lines) const;
 
     /// Before fork(): from here on nothing may happen to the descriptors.
     void before_fork() { look_for_lost(); }

@@ -65,7 +65,11 @@ struct IOLoop::Impl : std::enable_shared_from_this<IOLoop::Impl> {
 
     std::optional<clock::duration> blocking_threshold;
     std::unique_ptr<detail::Watchdog> watchdog; // while the loop runs and has a threshold
+    detail::Watchdog::Longest longest_block;    // since there has been a threshold
+    std::unique_ptr<detail::Watchdog> make_watchdog();
     void watch();
+
+    std::size_t queued();
 
     std::atomic<bool> running = false;
     std::atomic<bool> closed = false; // set with `mutex` held

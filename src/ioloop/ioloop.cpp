@@ -169,6 +169,7 @@ void IOLoop::Impl::schedule_drain() {
 void IOLoop::Impl::drain() {
     constexpr std::size_t spare_capacity = 4096;
 
+    runner->count_pass();
     take_from_signals();
     auto batch = std::exchange(spare_, {});
     bool stopping = false;
@@ -226,9 +227,7 @@ void IOLoop::Impl::check_startable(char const* function) const {
 }
 
 void IOLoop::Impl::run() {
-    auto watching = blocking_threshold
-                        ? std::make_unique<detail::Watchdog>(context, *blocking_threshold)
-                        : nullptr;
+    auto watching = blocking_threshold ? make_watchdog() : nullptr;
     if (running.exchange(true))
         throw std::logic_error("IOLoop::start: the loop is already running on another thread");
     watchdog = std::move(watching);
@@ -259,7 +258,13 @@ void IOLoop::Impl::run() {
 
 void IOLoop::Impl::watch() {
     if (blocking_threshold && running)
-        watchdog = std::make_unique<detail::Watchdog>(context, *blocking_threshold);
+        watchdog = make_watchdog();
+}
+
+std::unique_ptr<detail::Watchdog> IOLoop::Impl::make_watchdog() {
+    if (!longest_block)
+        longest_block = std::make_shared<clock::duration>(0);
+    return std::make_unique<detail::Watchdog>(context, *blocking_threshold, longest_block);
 }
 
 // What belongs to the io_context crosses a fork by Asio's own doing; here is the rest.

@@ -9,14 +9,33 @@
 
 namespace tornado::detail {
 
+/// In the handler of a coroutine's end, and so counted until that is called or destroyed.
+class CallbackRunner::Coroutine {
+public:
+    explicit Coroutine(std::shared_ptr<CallbackRunner> runner) noexcept
+        : runner_(std::move(runner)) {
+        ++runner_->coroutines_;
+    }
+    Coroutine(Coroutine&&) noexcept = default;
+    ~Coroutine() {
+        if (runner_)
+            --runner_->coroutines_;
+    }
+
+    void report(std::exception_ptr failure) const noexcept { runner_->report(std::move(failure)); }
+
+private:
+    std::shared_ptr<CallbackRunner> runner_;
+};
+
 void CallbackRunner::run(Callback& callback, Function<void()> then) noexcept {
     try {
         if (auto rest = callback(); rest.valid()) {
             asio::co_spawn(context_, std::move(rest),
-                           [self = shared_from_this(),
+                           [coroutine = Coroutine(shared_from_this()),
                             then = std::move(then)](std::exception_ptr failure) mutable {
                                if (failure)
-                                   self->report(std::move(failure));
+                                   coroutine.report(std::move(failure));
                                if (then)
                                    then();
                            });

@@ -7,6 +7,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -26,9 +28,19 @@ public:
 
     void set_exception_handler(std::function<void(std::exception_ptr)> handler);
 
+    /// Of the coroutines that were spawned here, how many have not ended.
+    std::size_t coroutines() const noexcept { return coroutines_; }
+    /// One pass over what is to be called: callbacks, timeouts, or the events of handlers.
+    void count_pass() noexcept { ++passes_; }
+    std::uint64_t passes() const noexcept { return passes_; }
+
 private:
+    class Coroutine;
+
     asio::io_context& context_;
     std::function<void(std::exception_ptr)> exception_handler_;
+    std::size_t coroutines_ = 0;
+    std::uint64_t passes_ = 0;
 };
 
 } // namespace tornado::detail

@@ -93,6 +93,7 @@ void Timeouts::arm() {
 
 void Timeouts::fire() {
     armed_ = false;
+    runner_->count_pass();
     for (auto const now = Clock::now(); !waiting_.empty() && waiting_.top().deadline <= now;) {
         auto const [deadline, id, slot] = waiting_.top();
         due_.push_back({slot, id});

@@ -34,6 +34,10 @@ public:
     void close();
     bool closed() const noexcept { return !timer_; }
 
+    std::size_t size() const noexcept { return waiting_.size(); }
+    /// When the next one is due; not while there is none.
+    Clock::time_point next() const noexcept { return waiting_.top().deadline; }
+
 private:
     struct Slot {
         std::uint64_t id;  // 0: free

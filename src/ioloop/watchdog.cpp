@@ -5,10 +5,12 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <mutex>
+#include <utility>
 
 namespace tornado::detail {
 
@@ -19,7 +21,7 @@ struct Watchdog::State {
     bool ending = false;
 
     static void watch(std::shared_ptr<State> const& state, boost::asio::io_context& context,
-                      Clock::duration threshold);
+                      Clock::duration threshold, Longest const& longest);
 };
 
 namespace {
@@ -34,13 +36,15 @@ void log_blocked(Clock::duration blocked) {
 } // namespace
 
 void Watchdog::State::watch(std::shared_ptr<State> const& state, boost::asio::io_context& context,
-                            Clock::duration threshold) {
+                            Clock::duration threshold, Longest const& longest) {
     std::unique_lock lock(state->mutex);
     while (!state->ending) {
         state->answered = false;
         auto const asked = Clock::now();
-        boost::asio::post(context, [state] {
+        boost::asio::post(context, [state, longest, asked] {
             std::lock_guard const answer(state->mutex);
+            if (!state->ending) // else the loop may have stood still because it was stopped
+                *longest = std::max(*longest, Clock::now() - asked);
             state->answered = true;
             state->changed.notify_one();
         });
@@ -56,15 +60,16 @@ void Watchdog::State::watch(std::shared_ptr<State> const& state, boost::asio::io
 }
 
 // The application's signal handlers are to run on its own threads.
-Watchdog::Watchdog(boost::asio::io_context& context, Clock::duration threshold)
+Watchdog::Watchdog(boost::asio::io_context& context, Clock::duration threshold, Longest longest)
     : state_(std::make_shared<State>()) {
     sigset_t all;
     sigset_t former;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &former);
     try {
-        thread_ = std::thread(
-            [state = state_, &context, threshold] { State::watch(state, context, threshold); });
+        thread_ = std::thread([state = state_, &context, threshold, longest = std::move(longest)] {
+            State::watch(state, context, threshold, longest);
+        });
     } catch (...) {
         ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
         throw;

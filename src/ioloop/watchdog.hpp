@@ -14,8 +14,11 @@ namespace tornado::detail {
 
 class Watchdog {
 public:
+    /// The longest that the loop took to answer; only touched by the thread that runs it.
+    using Longest = std::shared_ptr<Clock::duration>;
+
     /// `context` is being run, and goes on existing until the watchdog is destroyed.
-    Watchdog(boost::asio::io_context& context, Clock::duration threshold);
+    Watchdog(boost::asio::io_context& context, Clock::duration threshold, Longest longest);
     Watchdog(Watchdog const&) = delete;
     Watchdog& operator=(Watchdog const&) = delete;
     ~Watchdog();

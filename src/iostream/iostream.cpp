@@ -177,6 +177,10 @@ void BaseIOStream::set_write_watermarks(std::size_t low, std::size_t high,
     core_->set_write_watermarks(low, high, std::move(callback));
 }
 
+std::uint64_t BaseIOStream::id() const noexcept {
+    return core_->id();
+}
+
 std::uint64_t BaseIOStream::bytes_read() const noexcept {
     return core_->bytes_read();
 }
@@ -209,7 +213,7 @@ IOStream::IOStream(asio::any_io_executor executor, AcceptedSocket connection,
     : BaseIOStream(std::make_shared<detail::StreamCore>(
           std::make_unique<detail::SocketTransport>(
               std::move(connection).into_socket(std::move(executor))),
-          options)) {}
+          options, true, connection.id())) {}
 
 IOStream::IOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : BaseIOStream(std::move(core)) {}

@@ -2,6 +2,7 @@
 #include "iostream/read_side.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace tornado::detail {
 
@@ -13,6 +14,18 @@ ReadSide::ReadSide(StreamOptions const& options) noexcept
     : max_buffer_size_(options.max_buffer_size),
       chunk_size_(static_cast<std::uint32_t>(std::clamp<std::size_t>(
           std::min(options.read_chunk_size, max_buffer_size_), 1, max_chunk))) {}
+
+std::string ReadSide::describe() const {
+    if (!pending_)
+        return {};
+    if (auto const* const read = std::get_if<StringRead>(&read_))
+        return read->request.describe();
+    if (auto const* const fill = std::get_if<FillRead>(&read_))
+        return "waits until " + std::to_string(fill->n) + " bytes are buffered";
+    auto const& into = *std::get_if<IntoRead>(&read_);
+    return std::string("reads ") + (into.partial ? "up to " : "") +
+           std::to_string(into.buffer.size()) + " bytes";
+}
 
 void ReadSide::cancel() noexcept {
     cancelled_ = pending();

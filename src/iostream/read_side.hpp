@@ -100,6 +100,8 @@ public:
         bool const into = pending_ && std::holds_alternative<IntoRead>(read_);
         return buffer_.size() + (into ? bytes_ : 0);
     }
+    /// The pending read in words; empty if there is none.
+    std::string describe() const;
     /// Gives up the pending read, its handler uncalled.
     auto drop() noexcept {
         pending_ = false;

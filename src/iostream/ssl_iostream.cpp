@@ -38,11 +38,13 @@ std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
                                               std::string const& server_hostname,
                                               IOStream::socket_type socket,
                                               StreamOptions const& options,
-                                              BaseIOStream::clock::duration handshake_timeout) {
+                                              BaseIOStream::clock::duration handshake_timeout,
+                                              std::uint64_t id = detail::new_connection_id()) {
     bool const connected = detail::is_connected(socket);
     auto transport = make_transport(std::move(context), server_side, server_hostname);
     transport->lay_over(std::make_unique<detail::SocketTransport>(std::move(socket)));
-    auto const core = std::make_shared<detail::StreamCore>(std::move(transport), options, false);
+    auto const core =
+        std::make_shared<detail::StreamCore>(std::move(transport), options, false, id);
     if (connected) {
         core->establish();
         core->limit_establishing(handshake_timeout);
@@ -53,7 +55,7 @@ std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
 // For a stream that has given its own away; of TLS if it is an SSLIOStream, which may be asked
 // about that.
 std::shared_ptr<detail::StreamCore> make_closed_core(asio::any_io_executor const& executor,
-                                                     Context tls) {
+                                                     Context tls, std::uint64_t id) {
     std::unique_ptr<detail::Transport> transport =
         std::make_unique<detail::SocketTransport>(IOStream::socket_type(executor));
     if (tls) {
@@ -62,7 +64,7 @@ std::shared_ptr<detail::StreamCore> make_closed_core(asio::any_io_executor const
         transport = std::move(over);
     }
     auto const core =
-        std::make_shared<detail::StreamCore>(std::move(transport), StreamOptions(), false);
+        std::make_shared<detail::StreamCore>(std::move(transport), StreamOptions(), false, id);
     core->close({});
     return core;
 }
@@ -83,10 +85,9 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
     try {
         transport = make_transport(context, server_side, server_hostname);
         bool const is_tls = dynamic_cast<SSLIOStream const*>(this) != nullptr;
-        empty = make_closed_core(get_executor(), is_tls ? context : nullptr);
+        empty = make_closed_core(get_executor(), is_tls ? context : nullptr, id());
     } catch (system_error const& e) {
-        log(Logger::general, LogLevel::warning,
-            "SSL Error on " + remote_address().to_string() + ": " + e.what());
+        log(Logger::general, LogLevel::warning, "SSL Error on " + core().name() + ": " + e.what());
         return handler.post(get_executor(), e.code(), nullptr);
     }
     auto const self = weak_from_this().lock(); // outlives this call
@@ -119,7 +120,7 @@ SSLIOStream::SSLIOStream(asio::any_io_executor executor, AcceptedSocket connecti
                          StreamOptions const& options, clock::duration handshake_timeout)
     : IOStream(make_core(std::move(context), true, {},
                          std::move(connection).into_socket(std::move(executor)), options,
-                         handshake_timeout)) {}
+                         handshake_timeout, connection.id())) {}
 
 SSLIOStream::SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : IOStream(std::move(core)) {}

@@ -10,6 +10,7 @@
 #include <boost/asio/ssl/error.hpp>
 
 #include <algorithm>
+#include <ctime>
 #include <stdexcept>
 
 namespace tornado::detail {
@@ -24,14 +25,24 @@ constexpr std::size_t bytes_of_file = 64 * 1024;
 
 constinit thread_local Company company;
 
-template <class Callback, class... Args>
-void call_logged(char const* what, Callback&& callback, Args... args) {
+template <class Callback>
+void call_logged(char const* what, StreamCore const& stream, Callback&& callback) {
     try {
-        callback(args...);
+        callback();
     } catch (...) {
         log(Logger::application, LogLevel::error,
-            std::string("Exception in ") + what + ": " + describe(std::current_exception()));
+            std::string("Exception in ") + what + " of " + stream.name() + ": " +
+                describe(std::current_exception()));
     }
+}
+
+// For the age of a stream: to some milliseconds, at a fraction of the price of the steady clock,
+// whose time it is.
+StreamCore::clock::time_point coarse_now() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return StreamCore::clock::time_point(std::chrono::seconds(now.tv_sec) +
+                                         std::chrono::nanoseconds(now.tv_nsec));
 }
 
 // The first `most` bytes of a list of buffers.
@@ -53,11 +64,13 @@ bool is_tls_failure(error_code ec) noexcept {
 }
 
 StreamCore::StreamCore(std::unique_ptr<Transport> transport, StreamOptions const& options,
-                       bool connected)
+                       bool connected, std::uint64_t id)
     : transport_(std::move(transport)),
       in_(options),
       out_(options),
       linger_(options.linger),
+      id_(id),
+      born_(coarse_now()),
       share_(company),
       manners_(transport_->manners()),
       connected_(connected ? Connected::yes : Connected::no),
@@ -137,6 +150,7 @@ void StreamCore::turn() {
     if (in_turn_)
         return; // a handler runs the context; the turn that called it goes on
     in_turn_ = true;
+    count_turn();
     int left = steps_a_turn;
     auto const before = moved();
     auto const until = before + share_.begin(company);
@@ -217,7 +231,7 @@ void StreamCore::advance(Direction next, error_code ec) {
     awaited_ = next;
     if (ec) {
         if (is_tls_failure(ec))
-            log(Logger::general, LogLevel::warning, "SSL Error on " + peer() + ": " + ec.message());
+            log(Logger::general, LogLevel::warning, "SSL Error on " + name() + ": " + ec.message());
         return shut(ec, false);
     }
     switch (next) {
@@ -225,6 +239,8 @@ void StreamCore::advance(Direction next, error_code ec) {
         connected_ = Connected::yes;
         if (state_ == State::open)
             deadline_.reset();
+        if (observer_)
+            observer_->established();
         break;
     case Direction::read:
         readable_ = false;
@@ -252,17 +268,17 @@ void StreamCore::fail_read(ReadSide::Verdict verdict) {
     error_code ec;
     if (verdict == ReadSide::Verdict::unsatisfiable) {
         ec = error::unsatisfiable_read;
-        log(Logger::general, LogLevel::info, "Unsatisfiable read, closing connection");
+        log(Logger::general, LogLevel::info, "Unsatisfiable read, closing " + name());
         shut(ec, true);
     } else if (verdict == ReadSide::Verdict::too_costly) {
         ec = error::expression_too_costly;
         log(Logger::general, LogLevel::warning,
-            "Regular expression too costly on what was received, closing connection");
+            "Regular expression too costly on what was received, closing " + name());
         shut(ec, true);
     } else if (verdict == ReadSide::Verdict::overflow) {
         ec = error::buffer_full;
         log(Logger::general, LogLevel::error,
-            "Reached maximum read buffer size, closing connection");
+            "Reached maximum read buffer size, closing " + name());
         shut(ec, true);
     } else if (verdict == ReadSide::Verdict::cancelled) {
         ec = asio::error::operation_aborted;
@@ -275,7 +291,7 @@ void StreamCore::fail_read(ReadSide::Verdict verdict) {
 bool StreamCore::finish_close() {
     if (!close_callback_)
         return false;
-    call_logged("close callback", *std::exchange(close_callback_, nullptr));
+    call_logged("close callback", *this, *std::exchange(close_callback_, nullptr));
     return true;
 }
 
@@ -324,7 +340,7 @@ bool StreamCore::send_next_file(std::size_t most, error_code& ec) {
         log(Logger::general, LogLevel::warning,
             "send_file: a file has become shorter: nothing is left at offset " +
                 std::to_string(at) + ", and " + std::to_string(left) +
-                " bytes more were to be sent to " + peer() + "; closing connection");
+                " bytes more were to be sent; closing " + name());
         shut(error::file_shrunk, true);
     }
     return n == part;
@@ -340,7 +356,7 @@ void StreamCore::send_now() {
 }
 
 void StreamCore::tell_crossing() {
-    call_logged("write watermark callback", [this] { out_.tell_crossing(); });
+    call_logged("write watermark callback", *this, [this] { out_.tell_crossing(); });
 }
 
 bool StreamCore::receive(std::size_t most) {

@@ -4,6 +4,7 @@
 
 #include "tornado/detail/function.hpp"
 #include "tornado/iostream.hpp"
+#include "tornado/netutil.hpp"
 
 #include "iostream/fairness.hpp"
 #include "iostream/read_side.hpp"
@@ -23,9 +24,10 @@ bool is_tls_failure(error_code ec) noexcept;
 /// How long TLS's handshake may take where nobody says so. For tests to shorten.
 extern std::chrono::steady_clock::duration handshake_limit;
 
-/// Of one stream; told once, when its descriptor is free again.
+/// Of one stream; told of each TLS handshake's end, and once, when its descriptor is free again.
 class StreamObserver {
 public:
+    virtual void established() noexcept = 0;
     virtual void descriptor_freed() noexcept = 0;
     /// What a balancer said of it; null when nobody did.
     virtual std::shared_ptr<ProxyHeader const> proxy_header() const noexcept = 0;
@@ -53,7 +55,7 @@ public:
 
     /// `connected`: the transport can carry bytes now; otherwise connect() comes first.
     StreamCore(std::unique_ptr<Transport> transport, StreamOptions const& options,
-               bool connected = true);
+               bool connected = true, std::uint64_t id = new_connection_id());
     StreamCore(StreamCore const&) = delete;
     StreamCore& operator=(StreamCore const&) = delete;
     ~StreamCore();
@@ -158,6 +160,11 @@ public:
     bool reading() const noexcept { return in_.pending() || awaited_ == Direction::read; }
     bool writing() const noexcept { return unsent(); }
     error_code error() const noexcept { return closed() ? error_ : error_code(); }
+    std::uint64_t id() const noexcept { return id_; }
+    /// The client behind a balancer, where that has said so; empty where there is none to name.
+    Address peer() const;
+    /// For log lines: connection_name().
+    std::string name() const;
     std::uint64_t bytes_read() const noexcept { return received_; }
     std::uint64_t bytes_written() const noexcept { return out_.sent(); }
     /// A read waits for bytes that could come.
@@ -172,6 +179,7 @@ private:
 
     void ready(Direction direction, error_code ec) override;
     void context_ended() noexcept override;
+    void describe_to(std::string& lines) const override;
     void drop_operations() noexcept;
 
     /// The public stream lives while operations are in flight.
@@ -253,7 +261,6 @@ private:
     std::uint64_t moved() const noexcept { return received_ + out_.sent(); }
     /// The peer's end, or a reset, is looked out for while bytes are unread, too.
     bool watching() const noexcept { return close_callback_ != nullptr; }
-    std::string peer() const; // for the log
     void end(error_code cause);
     void shut(error_code cause, bool keep_completed);
     void free_descriptor() noexcept;
@@ -275,6 +282,8 @@ private:
     };
     std::unique_ptr<Deadline> deadline_;
     clock::duration linger_;
+    std::uint64_t id_;
+    clock::time_point born_;
     std::uint64_t received_ = 0;
     Share share_;
     error_code error_;

@@ -5,7 +5,6 @@
 
 #include "bytes/block_cache.hpp"
 #include "iostream/stream_core.hpp"
-#include "transport/stream_socket.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -92,10 +91,6 @@ bool StreamCore::in_flight() const noexcept {
            (state_ == State::closed && close_callback_);
 }
 
-std::string StreamCore::peer() const {
-    return Address(remote_endpoint(transport_->native_handle())).to_string();
-}
-
 error_code StreamCore::close_error() const {
     return error_ ? error_ : make_error_code(error::stream_closed);
 }
@@ -107,7 +102,7 @@ void StreamCore::end(error_code cause) {
     if (!clean) {
         if (!is_reset(cause))
             log(Logger::general, LogLevel::warning,
-                "error on read from " + peer() + ": " + cause.message());
+                "error on read from " + name() + ": " + cause.message());
         return shut(cause, false);
     }
     if (!half_close_ && !unsent())
@@ -174,7 +169,7 @@ void StreamCore::fail_sending(error_code cause) {
     take_last_words();
     if (!is_reset(cause))
         log(Logger::general, LogLevel::warning,
-            "Write error on " + peer() + ": " + cause.message());
+            "Write error on " + name() + ": " + cause.message());
     shut(cause, false);
     abandon();
 }

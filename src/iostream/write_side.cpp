@@ -81,6 +81,14 @@ void WriteSide::cancel(Pending const* wait, bool connected) {
     }
 }
 
+std::uint64_t WriteSide::size_of_files() const noexcept {
+    std::uint64_t size = 0;
+    if (rare_)
+        for (auto const& file : rare_->files)
+            size += file.count - file.sent;
+    return size;
+}
+
 std::size_t WriteSide::gather(Buffers& buffers) const noexcept {
     auto count = queue_.gather(std::span<asio::const_buffer>(buffers));
     if (direct_size() != 0 && !has_files() &&

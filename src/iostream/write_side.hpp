@@ -72,6 +72,8 @@ public:
     bool empty() const noexcept { return size() == 0 && !has_files(); }
     /// Bytes that are kept in memory.
     std::size_t size() const noexcept { return queue_.size() + direct_size(); }
+    /// And those of files that are to be sent, in all.
+    std::uint64_t size_of_files() const noexcept;
     /// In all, of files too.
     std::uint64_t sent() const noexcept { return sent_ + sent_of_files_; }
     bool waiting() const noexcept { return due_ || (rare_ && !rare_->pending.empty()); }

@@ -3,6 +3,7 @@
 
 #include "tornado/log.hpp"
 
+#include "netutil/connection_name.hpp"
 #include "retry.hpp"
 
 #include <algorithm>
@@ -56,6 +57,7 @@ AcceptLoop::AcceptLoop(asio::any_io_executor const& executor, ListenSocket socke
       descriptor_(executor, socket.native_handle()) {
     if (descriptor_)
         socket.release();
+    tie(executor);
 }
 
 void AcceptLoop::start() {
@@ -118,13 +120,15 @@ void AcceptLoop::accept_batch() {
         int const error = errno;
         if (fd >= 0) {
             delay_ = 0ms;
+            AcceptedSocket connection(fd, peer.protocol().family());
+            auto const id = connection.id();
+            peer.resize(size);
             try {
-                AcceptedSocket connection(fd, peer.protocol().family());
-                peer.resize(size);
                 handler_(std::move(connection), peer);
             } catch (...) {
                 log(Logger::application, LogLevel::error,
-                    "Error in connection callback: " + describe(std::current_exception()));
+                    "Error in connection callback of " + connection_name(id, peer) + ": " +
+                        describe(std::current_exception()));
             }
         } else if (error == EAGAIN || error == EWOULDBLOCK) {
             delay_ = 0ms;
@@ -137,6 +141,17 @@ void AcceptLoop::accept_batch() {
         }
     }
     wait();
+}
+
+void AcceptLoop::describe_to(std::string& lines) const {
+    if (!descriptor_ || !descriptor_->is_open())
+        return;
+    lines += "listening on " + local_.to_string();
+    if (paused_)
+        lines += ", paused: the server has all the connections that it may have";
+    else if (reported_)
+        lines += ", out of descriptors: it tries again";
+    lines += '\n';
 }
 
 void AcceptLoop::back_off(error_code reason) {

@@ -33,7 +33,7 @@ namespace tornado::detail {
 /// Made by make_shared: what it waits for keeps it alive and is work on the executor's context, so
 /// its owner ends it with stop() and may let go of it at any time. The end of the context is a
 /// stop(), too. Everything on the executor's thread.
-class AcceptLoop : public std::enable_shared_from_this<AcceptLoop> {
+class AcceptLoop final : public std::enable_shared_from_this<AcceptLoop>, Tether {
 public:
     static constexpr int max_batch = 128;
 
@@ -64,6 +64,8 @@ private:
     void wait();
     void accept_batch();
     void back_off(error_code reason);
+    void context_ended() noexcept override {}
+    void describe_to(std::string& lines) const override;
 
     Address local_;
     AcceptHandler handler_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "netutil/proxy_reader.hpp"
 
+#include "netutil/connection_name.hpp"
 #include "retry.hpp"
+#include "transport/stream_socket.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -12,10 +14,12 @@ namespace tornado::detail {
 
 ProxyReader::ProxyReader(asio::any_io_executor const& executor, AcceptedSocket connection)
     : family_(connection.family()),
+      id_(connection.id()),
       deadline_(executor),
       connection_(executor, connection.native_handle()) {
     if (connection_)
         connection.release();
+    tie(executor);
 }
 
 void ProxyReader::start(asio::steady_timer::duration limit, Handler handler) {
@@ -27,12 +31,13 @@ void ProxyReader::start(asio::steady_timer::duration limit, Handler handler) {
         deadline_->expires_at(now + limit);
         deadline_->async_wait([weak = weak_from_this(), limit](error_code ec) {
             auto const self = weak.lock();
-            if (!ec && self)
-                self->fail(
-                    "no whole PROXY header within " +
-                    std::to_string(
-                        std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()) +
-                    " ms");
+            if (ec || !self)
+                return;
+            self->timed_out_ = true;
+            self->fail("no whole PROXY header within " +
+                       std::to_string(
+                           std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()) +
+                       " ms");
         });
     }
     read();
@@ -66,7 +71,14 @@ void ProxyReader::read() {
     }
     if (parser_.state() == ProxyParser::State::malformed)
         return fail(parser_.problem());
-    finish(AcceptedSocket(connection_->release(), family_), {});
+    finish(AcceptedSocket(connection_->release(), family_, id_), {});
+}
+
+void ProxyReader::describe_to(std::string& lines) const {
+    if (!handler_ || !connection_)
+        return;
+    auto const fd = const_cast<asio::posix::stream_descriptor&>(*connection_).native_handle();
+    lines += connection_name(id_, remote_endpoint(fd)) + ": waits for its PROXY header\n";
 }
 
 void ProxyReader::wait() {
@@ -80,7 +92,7 @@ void ProxyReader::wait() {
 void ProxyReader::fail(std::string const& problem) {
     error_code ignored;
     connection_->close(ignored);
-    finish(AcceptedSocket(-1, family_), problem);
+    finish(AcceptedSocket(-1, family_, id_), problem);
 }
 
 void ProxyReader::finish(AcceptedSocket connection, std::string const& problem) {

@@ -11,6 +11,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -19,7 +20,7 @@ namespace tornado::detail {
 /// Made by make_shared. Looks at what has come without taking it, and takes what belongs to the
 /// header, so that whatever follows, a TLS handshake for one, is as if there had been none.
 /// Everything on the executor's thread.
-class ProxyReader : public std::enable_shared_from_this<ProxyReader> {
+class ProxyReader final : public std::enable_shared_from_this<ProxyReader>, Tether {
 public:
     /// The connection after its header; or, with a closed one, why there was none: empty when the
     /// peer left without a byte.
@@ -34,18 +35,25 @@ public:
     void stop();
 
     ProxyParser const& parser() const noexcept { return parser_; }
+    std::uint64_t id() const noexcept { return id_; }
+    /// It was the deadline that ended it.
+    bool timed_out() const noexcept { return timed_out_; }
 
 private:
     void read();
     void wait();
     void finish(AcceptedSocket connection, std::string const& problem);
     void fail(std::string const& problem);
+    void context_ended() noexcept override {}
+    void describe_to(std::string& lines) const override;
 
     int family_;
+    std::uint64_t id_;
     Tethered<asio::steady_timer> deadline_;
     Tethered<asio::posix::stream_descriptor> connection_;
     ProxyParser parser_;
     bool began_ = false; // bytes have come
+    bool timed_out_ = false;
     Handler handler_;
 };
 

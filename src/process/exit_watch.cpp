@@ -2,6 +2,7 @@
 #include "process/exit_watch.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace tornado::detail {
 
@@ -44,9 +45,15 @@ void ExitWatch::wait_for_notice() {
 void ExitWatch::look() {
     if (!child_->end())
         return wait_for_notice();
+    ended_ = true;
     exited_->cancel();
     if (auto tell = std::exchange(on_exit_, {}))
         tell();
+}
+
+void ExitWatch::describe_to(std::string& lines) const {
+    if (!ended_)
+        lines += "subprocess " + std::to_string(child_->pid()) + ": its end is waited for\n";
 }
 
 void ExitWatch::context_ended() noexcept {

@@ -50,6 +50,7 @@ private:
     void wait_for_notice();
     void look();
     void context_ended() noexcept override;
+    void describe_to(std::string& lines) const override;
 
     std::shared_ptr<Child> child_;
     Function<void()> on_exit_;
@@ -57,6 +58,7 @@ private:
     std::optional<asio::posix::stream_descriptor> pidfd_; // the child's, who closes it
     std::optional<asio::steady_timer> next_look_;         // where there is no pidfd
     std::chrono::milliseconds delay_{1};
+    bool ended_ = false; // the child has
 };
 
 } // namespace tornado::detail

@@ -3,10 +3,13 @@
 
 #include "tornado/log.hpp"
 
-#include "transport/stream_socket.hpp"
+#include "netutil/connection_name.hpp"
+#include "seconds.hpp"
+#include "transport/tls.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
+#include <openssl/ssl.h>
 
 #include <optional>
 #include <string>
@@ -34,7 +37,8 @@ bool is_normal_end(std::exception_ptr const& failure, detail::StreamCore& core,
 void report(std::exception_ptr const& failure, detail::StreamCore& core) {
     if (is_normal_end(failure, core))
         return;
-    log(Logger::application, LogLevel::error, "Error in connection callback: " + describe(failure));
+    log(Logger::application, LogLevel::error,
+        "Error in connection callback of " + core.name() + ": " + describe(failure));
 }
 
 // A failed handler's connection ends; one that close_after_flush is ending is not cut short.
@@ -52,13 +56,6 @@ enter(detail::AddressCounts& counts, Address const& address, ProxyHeader const* 
         return counts.enter({});
     auto const ip = address.tcp_endpoint().address();
     return ip.is_v4() ? counts.enter(ip.to_v4().to_bytes()) : counts.enter(ip.to_v6().to_bytes());
-}
-
-// The client, also behind a balancer.
-Address peer_of(detail::StreamCore& core) {
-    if (auto const header = core.proxy_header(); header && header->source != Address())
-        return header->source;
-    return detail::remote_endpoint(core.transport().native_handle());
 }
 
 void log_some(detail::LineLimit& limit, std::string line) {
@@ -121,50 +118,52 @@ void TCPServer::Shared::take(AcceptedSocket connection, Address const& peer) {
     if (trusted_.contains(peer))
         return read_proxy_header(std::move(connection), peer);
     ++ended_.proxy_failures;
-    log(Logger::general, LogLevel::warning,
-        "Connection from " + peer.to_string() +
-            " dropped: it is not one of TCPServerOptions::trusted_proxies, and no other peer may "
-            "connect to a server with proxy_protocol");
+    ++ended_.proxy_strangers;
+    log_some(
+        stranger_lines_,
+        "Dropped " + detail::connection_name(connection.id(), peer) +
+            ": it is not one of TCPServerOptions::trusted_proxies, and no other peer may connect "
+            "to a server with proxy_protocol");
 }
 
 void TCPServer::Shared::read_proxy_header(AcceptedSocket connection, Address const& peer) {
+    auto const id = connection.id();
     try {
         auto const reader =
             std::make_shared<detail::ProxyReader>(executor(), std::move(connection));
         auto const place = pending_.insert(pending_.end(), reader);
         update_accepting();
-        reader->start(options_.proxy_timeout,
-                      [self = shared_from_this(), place, peer, parser = &reader->parser()](
-                          AcceptedSocket after, std::string const& problem) {
-                          self->pending_.erase(place);
-                          if (after.native_handle() >= 0) {
-                              auto const header = std::make_shared<ProxyHeader const>(*parser);
-                              self->handle_connection(
-                                  std::move(after),
-                                  header->source == Address() ? peer : header->source, header);
-                              return self->one_less();
-                          }
-                          ++self->ended_.proxy_failures;
-                          if (!problem.empty())
-                              log(Logger::general, LogLevel::warning,
-                                  "Connection from " + peer.to_string() + " dropped: " + problem);
-                          self->one_less();
-                      });
+        reader->start(options_.proxy_timeout, [self = shared_from_this(), place, peer,
+                                               reader = reader.get()](AcceptedSocket after,
+                                                                      std::string const& problem) {
+            self->pending_.erase(place);
+            if (after.native_handle() >= 0) {
+                auto const header = std::make_shared<ProxyHeader const>(reader->parser());
+                self->handle_connection(
+                    std::move(after), header->source == Address() ? peer : header->source, header);
+                return self->one_less();
+            }
+            ++self->ended_.proxy_failures;
+            self->ended_.proxy_timeouts += reader->timed_out();
+            if (!problem.empty())
+                log_some(self->proxy_lines_,
+                         "Dropped " + detail::connection_name(after.id(), peer) + ": " + problem);
+            self->one_less();
+        });
     } catch (...) {
-        drop(peer, std::current_exception());
+        drop(detail::connection_name(id, peer), std::current_exception());
     }
 }
 
-void TCPServer::Shared::drop(Address const& peer, std::exception_ptr const& reason) {
+void TCPServer::Shared::drop(std::string const& connection, std::exception_ptr const& reason) {
     ++ended_.rejected;
-    log(Logger::general, LogLevel::error,
-        "Connection from " + peer.to_string() + " dropped: " + describe(reason));
+    log(Logger::general, LogLevel::error, "Dropped " + connection + ": " + describe(reason));
 }
 
-void TCPServer::Shared::refuse(Address const& peer) {
+void TCPServer::Shared::refuse(std::string const& connection) {
     ++ended_.address_refusals;
-    log_some(refusal_lines_, "Connection from " + peer.to_string() +
-                                 " refused: its address has as many as "
+    log_some(refusal_lines_, "Refused " + connection +
+                                 ": its address has as many as "
                                  "TCPServerOptions::max_connections_per_address allows, " +
                                  std::to_string(options_.max_connections_per_address));
 }
@@ -174,10 +173,11 @@ void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address add
     IOStreamPtr stream;
     // Stays the connection's when start_tls makes another stream of it.
     std::shared_ptr<detail::StreamCore> core;
+    auto const id = connection.id();
     try {
         auto place = enter(addresses_, address, header.get());
         if (!place)
-            return refuse(address);
+            return refuse(detail::connection_name(id, address));
         stream = make_stream(std::move(connection));
         core = detail::StreamAccess::core(*stream).shared_from_this();
         auto& record = open_.emplace_back(*this, *core, std::move(header), std::move(*place));
@@ -185,7 +185,7 @@ void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address add
         core->observe(&record);
         core->keep_while_establishing();
     } catch (...) {
-        return drop(address, std::current_exception());
+        return drop(detail::connection_name(id, address), std::current_exception());
     }
     ++ended_.accepted;
     self_ = shared_from_this();
@@ -211,13 +211,22 @@ void TCPServer::Shared::ended(Connection& connection) noexcept {
     auto const& core = connection.core;
     ended_.bytes_in += core.bytes_read();
     ended_.bytes_out += core.bytes_written();
-    if (!core.established())
+    if (!core.established()) {
         ++ended_.tls_failures;
+        ended_.handshake_timeouts += core.error() == asio::error::timed_out && !connection.judged;
+    }
     open_.erase(connection.position);
     auto const last = open_.empty() ? std::move(self_) : nullptr;
     if (open_.empty() && sweep_)
         sweep_->cancel();
     one_less();
+}
+
+// Clear text has none, so this is TLS on top.
+void TCPServer::Shared::count_handshake(detail::StreamCore& core) noexcept {
+    auto const& tls = static_cast<detail::TlsTransport&>(core.transport());
+    ++ended_.handshakes;
+    ended_.resumptions += SSL_session_reused(tls.native_tls()) == 1;
 }
 
 // A connection has ended, or got its stream.
@@ -231,8 +240,10 @@ void TCPServer::Shared::one_less() {
 }
 
 void TCPServer::Shared::update_accepting() {
+    bool const was_full = std::exchange(full_, count() >= options_.max_connections);
+    ended_.pauses += full_ && !was_full;
     for (auto const& listener : listeners_) {
-        if (count() >= options_.max_connections)
+        if (full_)
             listener->pause();
         else
             listener->resume();
@@ -251,8 +262,10 @@ void TCPServer::Shared::sweep() {
     };
     std::vector<Dawdler> dawdlers;
     for (auto& connection : open_)
-        if (auto const verdict = connection.judge(); verdict != detail::Patience::Verdict::fine)
+        if (auto const verdict = connection.judge(); verdict != detail::Patience::Verdict::fine) {
+            connection.judged = true;
             dawdlers.push_back({connection.core.shared_from_this(), verdict});
+        }
     sweep_->expires_after(patience_.period());
     sweep_->async_wait([weak = weak_from_this()](error_code ec) {
         if (auto const self = weak.lock(); self && !ec)
@@ -276,8 +289,8 @@ void TCPServer::Shared::count(detail::Patience::Verdict verdict, detail::StreamC
         break;
     case detail::Patience::Verdict::slow:
         ++ended_.rate_timeouts;
-        log_some(rate_lines_, "Connection from " + peer_of(core).to_string() +
-                                  " closed: what it had begun to send came slower than "
+        log_some(rate_lines_, "Closed " + core.name() +
+                                  ": what it had begun to send came slower than "
                                   "TCPServerOptions::min_rate, " +
                                   std::to_string(options_.min_rate) + " bytes a second");
         break;
@@ -340,9 +353,23 @@ void TCPServer::Shared::listen_sockets(std::vector<ListenSocket>& list) const {
         listener->duplicate(list);
 }
 
+// Who listens says so in a line of its own.
+void TCPServer::Shared::describe_to(std::string& lines) const {
+    if (count() == 0)
+        return;
+    lines += "server: " + std::to_string(open_.size()) + " active, " +
+             std::to_string(pending_.size()) + " pending";
+    for (auto const& ending : endings_)
+        if (ending->deadline_)
+            lines += ", shutdown closes them in " +
+                     detail::in_seconds(detail::until(ending->deadline_->expiry()));
+    lines += '\n';
+}
+
 TCPServerStats TCPServer::Shared::stats() const {
     auto sum = ended_;
     sum.active = open_.size();
+    sum.pending = pending_.size();
     for (auto const& listener : listeners_)
         sum.accept_errors += listener->errors();
     for (auto const& seat : seats_)

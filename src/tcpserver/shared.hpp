@@ -20,12 +20,13 @@
 #include <exception>
 #include <list>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace tornado {
 
 // The part of a server that its connections share and may outlive it with.
-class TCPServer::Shared final : public std::enable_shared_from_this<Shared> {
+class TCPServer::Shared final : public std::enable_shared_from_this<Shared>, detail::Tether {
 public:
     Shared(asio::any_io_executor executor, StreamHandler handler, TCPServerOptions options)
         : executor_(std::move(executor)),
@@ -34,7 +35,9 @@ public:
           trusted_(options_.trusted_proxies),
           patience_(limits_of(options_)),
           addresses_(options_.max_connections_per_address),
-          sweep_(executor_.get()) {}
+          sweep_(executor_.get()) {
+        tie(executor_.get());
+    }
 
     static detail::Patience::Limits limits_of(TCPServerOptions const& options) noexcept {
         return {options.idle_timeout, options.first_byte_timeout, options.min_rate,
@@ -76,6 +79,7 @@ private:
         Connection(Shared& server, detail::StreamCore& stream,
                    std::shared_ptr<ProxyHeader const> said, detail::AddressCounts::Place taken)
             : shared(server), core(stream), header(std::move(said)), place(std::move(taken)) {}
+        void established() noexcept override { shared.count_handshake(core); }
         void descriptor_freed() noexcept override { shared.ended(*this); }
         std::shared_ptr<ProxyHeader const> proxy_header() const noexcept override { return header; }
         detail::Patience::Verdict judge() noexcept;
@@ -85,6 +89,7 @@ private:
         std::shared_ptr<ProxyHeader const> header;
         detail::AddressCounts::Place place;
         detail::Patience::Memory memory;
+        bool judged = false; // it dawdled, and was counted
         std::list<Connection>::iterator position;
     };
 
@@ -94,8 +99,9 @@ private:
     IOStreamPtr make_stream(AcceptedSocket connection);
     void handle_connection(AcceptedSocket connection, Address address,
                            std::shared_ptr<ProxyHeader const> header = nullptr);
-    void drop(Address const& peer, std::exception_ptr const& reason);
-    void refuse(Address const& peer);
+    void drop(std::string const& connection, std::exception_ptr const& reason);
+    void refuse(std::string const& connection);
+    void count_handshake(detail::StreamCore& core) noexcept;
     void ended(Connection& connection) noexcept;
     std::size_t count() const noexcept { return open_.size() + pending_.size(); }
     void one_less();
@@ -103,6 +109,8 @@ private:
     void sweep();
     void count(detail::Patience::Verdict verdict, detail::StreamCore& core);
     std::size_t close_all();
+    void context_ended() noexcept override {}
+    void describe_to(std::string& lines) const override;
 
     detail::TetheredExecutor executor_;
     StreamHandler handler_;
@@ -114,6 +122,9 @@ private:
     detail::AddressCounts addresses_;
     detail::LineLimit refusal_lines_;
     detail::LineLimit rate_lines_;
+    detail::LineLimit stranger_lines_;
+    detail::LineLimit proxy_lines_;
+    bool full_ = false;                                     // accepting pauses
     std::list<std::weak_ptr<detail::ProxyReader>> pending_; // their waits keep them, and this
     std::list<Connection> open_;
     std::shared_ptr<Shared> self_; // while there are some

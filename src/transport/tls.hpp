@@ -47,6 +47,9 @@ public:
                           error_code& ec) override;
     void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) override;
     Direction establish(error_code& ec) override;
+    char const* stage() const noexcept override {
+        return connecting_ ? lower_->stage() : "in the TLS handshake";
+    }
     Direction connect(Endpoint const& peer, error_code& ec) override;
     error_code lost() noexcept override { return lower_->lost(); }
     void shutdown_write(error_code& ec) override;

@@ -94,6 +94,8 @@ public:
     /// to wait for before the next call; none when bytes can be carried, or when `ec` says why they
     /// never will be.
     virtual Direction establish(error_code& ec) = 0;
+    /// What establish() is at, in words.
+    virtual char const* stage() const noexcept { return "connecting"; }
     /// Begins to connect; the result is establish()'s.
     virtual Direction connect(Endpoint const& peer, error_code& ec) = 0;
 

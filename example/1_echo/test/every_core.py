@@ -21,6 +21,14 @@ WORKERS = sys.argv.pop(2)  # the option that says how many
 
 
 class EveryCore(Conventions, unittest.TestCase):
+    watched_options = (WORKERS, "1")
+
+    def watched(self, program):
+        pid = program.process.pid
+        if WORKERS == "--threads":
+            return pid
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
     def test_lines_come_back_on_many_connections(self):
         with Program(WORKERS, "3") as echo:
             peers = [echo.peer() for _ in range(60)]

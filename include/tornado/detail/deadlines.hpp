@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 namespace boost::asio {
 class execution_context;
@@ -60,6 +61,8 @@ public:
     /// It will not expire. False if the timer waits for nothing now: then settle() is to follow,
     /// when whoever called had the opportunity to add the next one.
     [[nodiscard]] bool remove(Deadline& deadline) noexcept;
+    /// Appends a line on those that wait, for IOLoop::describe().
+    void describe(std::string& lines);
     /// Without a deadline nothing waits, so that the context can run out of work.
     void settle() noexcept;
 

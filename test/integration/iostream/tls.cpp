@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(clear_text_before_the_switch_is_never_taken_as_encrypted) {
         BOOST_TEST((ec.category() == asio::error::get_ssl_category()));
         BOOST_TEST(!stream);
     });
-    BOOST_TEST(log.count("SSL Error on 127.0.0.1:") == 1);
+    BOOST_TEST(log.count("SSL Error on connection ") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(T130_start_tls_hands_over_and_leaves_the_old_stream_closed) {
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(T131_T132_certificates_and_names_are_verified) {
                 io.server_error = io.server->error();
             }
             BOOST_TEST((io.server_error.category() == asio::error::get_ssl_category()));
-            BOOST_TEST(log.count("SSL Error on 127.0.0.1:") >= 1);
+            BOOST_TEST(log.count("SSL Error on connection ") >= 1);
             BOOST_TEST(log.count(io.client_error.message()) == 1);
             BOOST_TEST(log.lines().size() == 2u); // one for each side
         }
@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(tls_that_cannot_be_begun_completes_with_the_reason_and_chan
         io.far->write("unharmed\n");
         BOOST_TEST(co_await io.near->read_until("\n") == "unharmed\n");
     });
-    BOOST_TEST(log.count("SSL Error on 127.0.0.1:") == 1);
+    BOOST_TEST(log.count("SSL Error on connection ") == 1);
     BOOST_TEST(log.lines().size() == 1u);
 }
 
@@ -350,7 +350,7 @@ BOOST_AUTO_TEST_CASE(a_certificate_without_a_subjectAltName_is_told_so) {
         io.start_tls(client_context(), name, server_context(certificates().nameless));
         BOOST_TEST((io.client_error == certificate_error::no_subject_alt_name));
         BOOST_TEST((io.client_error.category() == certificate_category()));
-        BOOST_TEST(log.count("SSL Error on 127.0.0.1:") >= 1);
+        BOOST_TEST(log.count("SSL Error on connection ") >= 1);
         BOOST_TEST(log.count("with a subjectAltName") == 1);
     }
 }

@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(T175_another_name_is_not_accepted) {
             BOOST_TEST(!stream);
             co_await host.until([&] { return server.stats().active == 0; });
         });
-        BOOST_TEST(log.count("SSL Error on 127.0.0.1:") >= 1);
+        BOOST_TEST(log.count("SSL Error on connection ") >= 1);
         BOOST_TEST(log.count("Cannot connect") == 0); // one line is enough
     });
 }
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(tls_that_cannot_be_begun_completes_with_the_reason) {
             BOOST_TEST((ec.category() == asio::error::get_ssl_category()), ec.message());
             co_await host.until(server.left());
         });
-        BOOST_TEST(log.count("SSL Error on 127.0.0.1:") == 1);
+        BOOST_TEST(log.count("SSL Error on connection ") == 1);
         BOOST_TEST(log.count("cannot begin TLS") == 1);
         BOOST_TEST(log.lines().size() == 1U);
     });

@@ -3,6 +3,7 @@
 #include "tornado/detail/deadlines.hpp"
 
 #include "support/io.hpp"
+#include "tether.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -14,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <string>
 #include <vector>
 
 using namespace tornado;
@@ -175,6 +177,27 @@ BOOST_AUTO_TEST_CASE(after_the_end_of_the_context) {
     all->add(after, 0s);
     BOOST_TEST(all->remove(after));
     all->settle();
+}
+
+BOOST_AUTO_TEST_CASE(those_that_wait_are_told_to_whoever_asks_the_context) {
+    Io io;
+    auto const description = [&] {
+        std::string lines;
+        detail::describe_tethers(io.context, lines);
+        return lines;
+    };
+    auto const all = Deadlines::of(io.context);
+    BOOST_TEST(description() == "");
+    Item first(io);
+    Item second(io);
+    all->add(first, 2h);
+    all->add(second, 1h);
+    BOOST_TEST(description().starts_with("deadlines of cancel_after: 2, the next in 3"));
+    BOOST_TEST(description().ends_with(" s\n"));
+    static_cast<void>(all->remove(first));
+    static_cast<void>(all->remove(second));
+    all->settle();
+    BOOST_TEST(description() == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

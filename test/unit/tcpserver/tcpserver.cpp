@@ -203,7 +203,8 @@ BOOST_AUTO_TEST_CASE(T146_an_exception_of_a_coroutine_is_logged_once) {
         auto const lines =
             log_of_failure(host, [](IOStream&) { throw std::runtime_error("it broke"); });
         BOOST_TEST_REQUIRE(lines.size() == 1U);
-        BOOST_TEST(lines[0] == "Error in connection callback: std::runtime_error: it broke");
+        BOOST_TEST(lines[0].starts_with("Error in connection callback of connection "), lines[0]);
+        BOOST_TEST(lines[0].ends_with("): std::runtime_error: it broke"), lines[0]);
     });
 }
 
@@ -211,7 +212,7 @@ BOOST_AUTO_TEST_CASE(T146_an_exception_of_any_type_is_logged) {
     on_each_loop([](Host& host) {
         auto const lines = log_of_failure(host, [](IOStream&) { throw 42; });
         BOOST_TEST_REQUIRE(lines.size() == 1U);
-        BOOST_TEST(lines[0] == "Error in connection callback: int");
+        BOOST_TEST(lines[0].ends_with("): int"), lines[0]);
     });
 }
 
@@ -323,7 +324,7 @@ BOOST_AUTO_TEST_CASE(T148_an_exception_of_a_function_is_logged_once) {
             co_await host.until([&] { return server.stats().active == 0; });
         });
         BOOST_TEST_REQUIRE(log.lines().size() == 1U);
-        BOOST_TEST(log.lines()[0] == "Error in connection callback: std::runtime_error: it broke");
+        BOOST_TEST(log.lines()[0].ends_with("): std::runtime_error: it broke"), log.lines()[0]);
         BOOST_TEST(server.stats().accepted == 2U);
     });
 }
