@@ -2,36 +2,52 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs modules of Tornado's own test suite on this library, unmodified, and counts.
 
-usage: run.py FOLDER-OF-THE-EXTENSION MODULE... [--only ID]
+usage: run.py FOLDER-OF-THE-EXTENSION MODULE... [--only TEST]
 
-Each module is run by processes of its own; one test that hangs or crashes is a failure, and the tests after it go on in
-the next process. A test that cannot apply, or that Tornado decides otherwise, is named in exceptions.txt with its
-reason; it is run too, and is an error in that list when it does not exist or passes.
+The tests run in a process of their own; one that hangs or crashes it has failed, and those after it go on in the next
+process. exceptions.txt names the tests that are not to pass, and why; it is an error there when one of them does, or
+does not exist.
 """
 
+import contextlib
 import faulthandler
+import fnmatch
 import json
+import logging
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import threading
 import unittest
+import warnings
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 30  # for one test
-KINDS = ("not applicable", "different on purpose")
+LATE = "the process ended inside the test, or it took too long"
+KINDS = ("not ours", "not applicable", "different on purpose")
 
 
 def read_exceptions():
-    """{test: (kind, reason)}"""
-    exceptions = {}
+    """[(pattern of tests, kind, reason)]"""
+    exceptions = []
     for number, line in enumerate((HERE / "exceptions.txt").read_text().splitlines(), 1):
         if line and not line.startswith("#"):
-            test, kind, reason = (part.strip() for part in line.split("|"))
-            if kind not in KINDS or not reason or test in exceptions:
-                sys.exit(f"exceptions.txt:{number}: test | {' or '.join(KINDS)} | reason, each test once")
-            exceptions[test] = kind, reason
+            parts = tuple(part.strip() for part in line.split("|"))
+            if len(parts) != 3 or parts[1] not in KINDS or not parts[2]:
+                sys.exit(f"exceptions.txt:{number}: not `test | {' or '.join(KINDS)} | reason`")
+            exceptions.append(parts)
     return exceptions
+
+
+def exception_for(test, exceptions):
+    """(kind, reason), or twice None."""
+    return next((rest for pattern, *rest in exceptions if fnmatch.fnmatchcase(test, pattern)), (None, None))
+
+
+def name_of(test):
+    return test.id().removeprefix("tornado.test.")
 
 
 def find_tests(module):
@@ -42,22 +58,26 @@ def find_tests(module):
         if isinstance(item, unittest.TestSuite):
             todo[:0] = list(item)
         else:
-            tests[item.id().removeprefix("tornado.test.")] = item
+            tests[name_of(item)] = item
     return tests
 
 
 class Report(unittest.TestResult):
     """Tells the runner how each test went, a line of JSON for each."""
 
-    def __init__(self, to):
+    def __init__(self, to, exceptions):
         super().__init__()
         self.to = to
+        self.exceptions = exceptions
 
     def tell(self, test, outcome, text=""):
-        print(json.dumps([test.id().removeprefix("tornado.test."), outcome, text]), file=self.to, flush=True)
+        print(json.dumps([name_of(test), outcome, text]), file=self.to, flush=True)
 
     def startTest(self, test):
         super().startTest(test)
+        # Those that are to fail need not take long; the others have time for a machine that is busy.
+        kind, _ = exception_for(name_of(test), self.exceptions)
+        os.environ["ASYNC_TEST_TIMEOUT"] = "1" if kind else "20"
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         self.tell(test, "started")
 
@@ -79,22 +99,22 @@ class Report(unittest.TestResult):
 
 def run_here(module, done, only, to):
     """Runs a module's tests but for those that are done; reports to the descriptor `to`."""
-    from tornado import testing  # noqa: F401 - before the tests, as Tornado's own runner does
     from tornado.options import define, options
 
-    define("httpclient", type=str, default=None)
+    define("httpclient", type=str, default=None)  # of Tornado's own runner, which the tests ask
     options.logging = None
-    import asyncio
-    import logging
-    import warnings
-
-    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     logging.basicConfig(level=logging.INFO)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    tests = [test for name, test in find_tests(module).items() if name not in done and only in (None, name)]
+    exceptions = read_exceptions()
     with os.fdopen(to, "w") as pipe:
-        unittest.TestSuite(tests).run(Report(pipe))
+        report = Report(pipe, exceptions)
+        for name, test in find_tests(module).items():
+            if name in done or only not in (None, name):
+                continue
+            if exception_for(name, exceptions)[0] == "not ours":
+                report.tell(test, "not run")
+            else:
+                test.run(report)
 
 
 def run_module(module, environment, only):
@@ -102,75 +122,68 @@ def run_module(module, environment, only):
     results = {}
     while True:
         reading, writing = os.pipe()
-        command = [sys.executable, __file__, "--in-process", module, str(writing), only or "", *results]
-        with subprocess.Popen(
-            command,
-            pass_fds=[writing],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        ) as process:
-            os.close(writing)
-            with open(f"{module}.log", "a") as log, os.fdopen(reading) as pipe:
-                import threading
-
-                copying = threading.Thread(target=lambda: [log.write(line) for line in process.stderr])
-                copying.start()
-                last = None
-                for line in pipe:
-                    test, outcome, text = json.loads(line)
-                    last = test
-                    if outcome == "started":
-                        results[test] = "failed", "the process ended inside the test, or it took too long"
-                    elif results[test][0] != "failed" or results[test][1].startswith("the process"):
-                        results[test] = outcome, text
-                copying.join()
-        if process.returncode == 0 or last is None:
-            if process.returncode:
-                sys.exit(f"{module}: the process ended with {process.returncode} before the first test: see {module}.log")
+        with open(f"{module}.log", "a") as log:
+            process = subprocess.Popen(
+                [sys.executable, __file__, "--in-process", module, str(writing), only or "", *results],
+                pass_fds=[writing],
+                start_new_session=True,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        os.close(writing)
+        # What a test has left running would keep the pipe open.
+        threading.Thread(target=lambda: [process.wait(), kill_group(process.pid)]).start()
+        began = False
+        with os.fdopen(reading) as pipe:
+            for line in pipe:
+                test, outcome, text = json.loads(line)
+                began = True
+                if outcome == "started":
+                    results[test] = "failed", LATE
+                elif results.get(test, ("failed", LATE)) == ("failed", LATE):
+                    results[test] = outcome, text  # the first failure counts
+        if process.wait() == 0:
             return results
+        if not began:
+            sys.exit(f"{module}: the process ended with {process.returncode} before a test began: see {module}.log")
+
+
+def kill_group(group):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def judge(module, results, exceptions):
+    """[(verdict, test, text)]"""
+    for test, (outcome, text) in results.items():
+        kind, reason = exception_for(test, exceptions)
+        if outcome == "skipped":
+            yield "skipped by itself", test, text
+        elif outcome == "passed" and kind:
+            yield "failed", test, f"it passes, but exceptions.txt says: {kind}: {reason}"
+        else:
+            yield (kind or outcome), test, reason or text
+    for pattern, _, _ in exceptions:
+        if pattern.startswith(module + ".") and not fnmatch.filter(results, pattern):
+            yield "failed", pattern, "exceptions.txt names it, but there is no such test"
+    if not results:
+        yield "failed", module, "no test was found"
 
 
 def main(extension, modules, only):
-    path = os.pathsep.join([extension, str(HERE)])
-    # ASYNC_TEST_TIMEOUT is for a machine that is busy with other tests.
-    environment = dict(os.environ, PYTHONPATH=path, ASYNC_TEST_TIMEOUT="20", LANG="C.UTF-8")
-    exceptions = read_exceptions()
-    passed, skipped, bad = 0, [], []
-    excepted = {kind: [] for kind in KINDS}
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([extension, str(HERE)]), LANG="C.UTF-8")
+    exceptions = [] if only else read_exceptions()
+    counts = dict.fromkeys(("passed", *KINDS, "skipped by itself", "failed"), 0)
     for module in modules:
         pathlib.Path(f"{module}.log").unlink(missing_ok=True)
-        results = run_module(module, environment, only)
-        if not results:
-            bad.append((module, "no test was found"))
-        for test, (outcome, text) in results.items():
-            kind, reason = exceptions.get(test, (None, None))
-            if outcome == "skipped":
-                skipped.append((test, text))
-            elif outcome == "passed" and kind is None:
-                passed += 1
-            elif outcome == "passed":
-                bad.append((test, f"it passes, but exceptions.txt says: {kind}: {reason}"))
-            elif kind is None:
-                bad.append((test, text))
-            else:
-                excepted[kind].append((test, reason))
-        for test in exceptions:
-            if test.startswith(module + ".") and test not in results and not only:
-                bad.append((test, "exceptions.txt names it, but there is no such test"))
-    for kind, tests in excepted.items():
-        for test, reason in tests:
-            print(f"{kind}: {test}: {reason}")
-    for test, reason in skipped:
-        print(f"skipped by itself: {test}: {reason}")
-    for test, text in bad:
-        print(f"FAILED {test}\n{text}")
-    counts = [f"{passed} passed", *(f"{len(tests)} {kind}" for kind, tests in excepted.items())]
-    print(", ".join([*counts, f"{len(skipped)} skipped by itself", f"{len(bad)} failed"]))
-    return bool(bad)
+        for verdict, test, text in judge(module, run_module(module, environment, only), exceptions):
+            counts[verdict] += 1
+            if verdict != "passed":
+                print(f"{verdict}: {test}: {text}")
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    return counts["failed"] != 0
 
 
 if __name__ == "__main__":

@@ -47,4 +47,5 @@ def connecting(code):
     """What a failed TCPClient.connect raises."""
     if code[:2] == TIMED_OUT:
         return TimeoutError(code[2])
-    return cause(code) or StreamClosedError()
+    error = cause(code)
+    return error if isinstance(error, (ssl.SSLError, socket.gaierror)) else StreamClosedError(real_error=error)

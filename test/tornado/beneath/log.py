@@ -6,5 +6,9 @@ import logging
 import _tornado_asio
 
 
+def write(logger, level, text):
+    logging.getLogger(logger).log(level, "%s", text)
+
+
 def install():
-    _tornado_asio.set_log_sink(lambda name, level, text: logging.getLogger(name).log(level, "%s", text))
+    _tornado_asio.set_log_sink(write)

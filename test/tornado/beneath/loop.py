@@ -47,7 +47,10 @@ class Selector(selectors._BaseSelectorImpl):
 class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
     @staticmethod
     def _loop_factory():
-        return asyncio.SelectorEventLoop(Selector())
+        selector = Selector()
+        loop = asyncio.SelectorEventLoop(selector)
+        loop.beneath = selector.loop  # asyncio lets go of the selector when it closes
+        return loop
 
 
 class Methods:
@@ -91,7 +94,7 @@ accepting = {}
 
 def beneath(io_loop):
     """The library's loop below a Tornado loop."""
-    return io_loop.asyncio_loop._selector.loop
+    return io_loop.asyncio_loop.beneath
 
 
 def install():

@@ -1,24 +1,44 @@
 # SPDX-License-Identifier: BSL-1.0
 """tornado.process on this library: fork_processes and Subprocess."""
 
+import json
 import os
 import subprocess
 import time
+import traceback
 
 import tornado.process
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 
 import _tornado_asio
+from beneath import log
 from beneath.iostream import PipeIOStream
 from beneath.loop import beneath
 
 
 def fork_processes(num_processes, max_restarts=None):
-    """The supervisor of the library ends its process; in a child of its own, this one can go on with a SystemExit."""
+    """The library's supervisor ends its process; in a child of its own, this process can go on with a SystemExit.
+
+    What the supervisor logs comes here by a pipe.
+    """
+    reading, writing = os.pipe()
     supervisor = os.fork()
     if supervisor == 0:
-        return _tornado_asio.fork_processes(num_processes or 0, 100 if max_restarts is None else max_restarts)
+        _tornado_asio.set_log_sink(lambda *record: os.write(writing, json.dumps(record).encode() + b"\n"))
+        try:
+            task = _tornado_asio.fork_processes(num_processes or 0, 100 if max_restarts is None else max_restarts)
+        except Exception:
+            traceback.print_exc()
+            os._exit(1)
+        os.close(reading)
+        os.close(writing)
+        log.install()
+        return task
+    os.close(writing)
+    with os.fdopen(reading) as records:
+        for record in records:
+            log.write(*json.loads(record))
     _, status = os.waitpid(supervisor, 0)
     raise SystemExit(os.waitstatus_to_exitcode(status))
 

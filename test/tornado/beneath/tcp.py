@@ -9,7 +9,6 @@ import tornado.tcpclient
 import tornado.tcpserver
 from tornado import gen, process
 from tornado.ioloop import IOLoop
-from tornado.iostream import StreamClosedError
 from tornado.log import app_log
 
 import _tornado_asio
@@ -122,8 +121,6 @@ class TCPClient:
             return await future
         except socket.gaierror:
             raise getattr(self.resolver, "beneath_error", None) or future.exception()
-        except (OSError, StreamClosedError) as error:
-            raise error if isinstance(error, StreamClosedError) else StreamClosedError(real_error=error)
         finally:
             if client in self._clients:
                 self._clients.remove(client)
