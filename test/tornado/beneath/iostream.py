@@ -82,8 +82,10 @@ class BaseIOStream:
         return future
 
     def set_close_callback(self, callback):
-        run = None if callback is None else lambda: self.io_loop.add_callback(callback)
-        self._stream.set_close_callback(run)
+        def run():  # behind the callbacks of the Futures that were completed before
+            self.io_loop.asyncio_loop.call_soon(self.io_loop._run_callback, callback)
+
+        self._stream.set_close_callback(None if callback is None else run)
 
     def close(self, exc_info=False):
         if exc_info and not self.closed():

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // IOStream, SSLIOStream and PipeIOStream for Python; completions are called with (error, result).
 #include "tornado/iostream.hpp"
+
 #include "tornado/netutil.hpp"
 
 #include "loop.hpp"
@@ -15,7 +16,9 @@ namespace {
 
 using Limit = std::optional<std::size_t>;
 
-std::size_t or_unlimited(Limit limit) { return limit.value_or(detail::unlimited); }
+std::size_t or_unlimited(Limit limit) {
+    return limit.value_or(detail::unlimited);
+}
 
 StreamOptions make_options(Limit max_buffer_size, Limit read_chunk_size,
                            Limit max_write_buffer_size) {
@@ -35,8 +38,8 @@ void read_into(BaseIOStream& stream, py::buffer const& buffer, bool partial, py:
     auto info = std::make_shared<py::buffer_info>(buffer.request(true));
     auto const room = asio::buffer(info->ptr, static_cast<std::size_t>(info->size));
     stream.read_into(room, partial,
-                     [info = std::move(info), done = Callable(std::move(done))](
-                         error_code ec, std::size_t count) mutable {
+                     [info = std::move(info),
+                      done = Callable(std::move(done))](error_code ec, std::size_t count) mutable {
                          py::gil_scoped_acquire const lock;
                          info.reset(); // a bytearray cannot be resized while it is borrowed
                          done(ec, count);
@@ -86,10 +89,8 @@ void bind_base(py::module_& module) {
              })
         .def("read_into", &read_into)
         .def("write", &write)
-        .def("close",
-             [](BaseIOStream& stream, py::object const& cause) {
-                 stream.close(to_error_code(cause));
-             })
+        .def("close", [](BaseIOStream& stream,
+                         py::object const& cause) { stream.close(to_error_code(cause)); })
         .def("set_close_callback", &set_close_callback)
         .def("closed", &BaseIOStream::closed)
         .def("reading", &BaseIOStream::reading)
@@ -120,11 +121,9 @@ void bind_tls(py::module_& module) {
     py::class_<SSLIOStream, IOStream, std::shared_ptr<SSLIOStream>>(module, "SSLIOStream")
         .def(py::init([](Loop& loop, int fd, int family, py::object const& context,
                          bool server_side, std::string const& name, StreamOptions const& options) {
-            auto stream =
-                std::make_shared<SSLIOStream>(take(loop, fd, family),
-                                              tls_context(context, server_side), server_side, name,
-                                              options);
-            return stream;
+            return std::make_shared<SSLIOStream>(take(loop, fd, family),
+                                                 tls_context(context, server_side), server_side,
+                                                 name, options);
         }))
         .def("wait_for_handshake",
              [](SSLIOStream& stream, py::object done) {

@@ -8,7 +8,9 @@
 namespace beneath {
 namespace {
 
-std::chrono::duration<double> seconds(double count) { return std::chrono::duration<double>(count); }
+std::chrono::duration<double> seconds(double count) {
+    return std::chrono::duration<double>(count);
+}
 
 void add_callback(Loop& loop, py::object callback) {
     if (!loop.closed())
@@ -31,7 +33,8 @@ void add_handler(Loop& loop, int fd, py::object handler, unsigned events) {
 } // namespace
 
 Loop::Loop()
-    : context_(std::make_unique<asio::io_context>()), work_(context_->get_executor()),
+    : context_(std::make_unique<asio::io_context>()),
+      work_(context_->get_executor()),
       loop_(std::make_unique<IOLoop>(*context_, false)) {}
 
 IOLoop& Loop::ioloop() {
@@ -63,8 +66,8 @@ py::dict Loop::select(std::optional<double> timeout) {
         // asyncio gets its turn after so many handlers, as when its own selector had many events.
         int left = 64;
         if (!timeout || *timeout > 0)
-            context_->run_one_for(
-                std::chrono::duration_cast<std::chrono::nanoseconds>(seconds(timeout.value_or(60))));
+            context_->run_one_for(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                seconds(timeout.value_or(60))));
         while (left-- > 0 && !again_ && context_->poll_one() != 0) {
         }
     }

@@ -37,7 +37,9 @@ py::object convert(std::vector<Address> const& addresses) {
     return result;
 }
 
-py::object convert(std::string const& data) { return py::bytes(data); }
+py::object convert(std::string const& data) {
+    return py::bytes(data);
+}
 
 Address to_address(py::object const& address) {
     if (!py::isinstance<py::tuple>(address))

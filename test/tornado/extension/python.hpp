@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// What all bindings need: Python callables as completion handlers, and the library's values in Python.
+// What all bindings need: Python callables as completion handlers, and values in Python's form.
 #pragma once
 
 #include "tornado/address.hpp"
 #include "tornado/error.hpp"
 #include "tornado/iostream.hpp"
 
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
 #include <cstddef>
 #include <memory>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 #include <string>
 #include <type_traits>
 #include <utility>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+// A dict of options, or the OpenSSL context inside of an ssl.SSLContext.
 #include "tls.hpp"
 
 #include "tornado/ssl_options.hpp"
