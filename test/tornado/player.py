@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Plays random scripts on whatever tornado.iostream is, and prints what was seen: a line of JSON for each seed it reads.
+"""Plays random scripts on whatever tornado.iostream is, and prints what was seen: a line of JSON for each seed.
 
-A script is groups of steps. The steps of a group are done at once, by the stream and by a plain socket at its other end;
-then the loop turns until nothing moves any more, and what has completed is noted.
+The steps of a group are done at once, by the stream and by a plain socket at its other end; then the loop turns until
+nothing moves any more, and what has completed is noted.
 """
 
 import asyncio
 import json
+import logging
 import random
 import socket
 import struct
@@ -267,11 +268,10 @@ async def play(seed):
 
 
 def main():
-    import logging
-
     logging.disable(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    print(json.dumps(IOStream.__module__), flush=True)
     for line in sys.stdin:
         print(json.dumps(loop.run_until_complete(play(int(line)))), flush=True)
 

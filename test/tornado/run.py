@@ -99,8 +99,11 @@ class Report(unittest.TestResult):
 
 def run_here(module, done, only, to):
     """Runs a module's tests but for those that are done; reports to the descriptor `to`."""
+    from tornado.iostream import IOStream
     from tornado.options import define, options
 
+    if IOStream.__module__ != "beneath.iostream":
+        sys.exit("Tornado is not on this library")
     define("httpclient", type=str, default=None)  # of Tornado's own runner, which the tests ask
     options.logging = None
     logging.basicConfig(level=logging.INFO)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Puts this library beneath Tornado: its loop, streams, servers, clients and processes in the place of Tornado's own.
+"""Puts this library beneath Tornado: loop, streams, servers, clients and processes in the place of Tornado's own.
 
-install() changes Tornado's modules before anything imports names from them. What is here translates and decides nothing:
-completions become Futures, error codes become Python's exceptions, sockets give their descriptors away.
+What is here translates and decides nothing: completions become Futures, error codes become Python's exceptions, sockets
+give their descriptors away.
 """
 
 

@@ -9,7 +9,7 @@ import sys
 import tornado.iostream
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
-from tornado.iostream import StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
+from tornado.iostream import StreamBufferFullError, StreamClosedError
 
 import _tornado_asio
 from beneath import errors
@@ -197,7 +197,7 @@ class IOStream(BaseIOStream):
         return address
 
     def start_tls(self, server_side, ssl_options=None, server_hostname=None):
-        future = Waiting(lambda code: ssl_failure(code))
+        future = Waiting(ssl_failure)
         limits = dict(max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
 
         def done(code, stream):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Tornado's IOLoop on this library's: descriptors, callbacks and timeouts; asyncio's loop waits in the library's too."""
+"""Tornado's IOLoop on this library's: descriptors, callbacks and timeouts; asyncio's loop waits in it, too."""
 
 import asyncio
 import functools
