@@ -15,6 +15,8 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <unistd.h>
 #include <utility>
 
@@ -64,7 +66,7 @@ int main(int argc, char** argv) {
         options.add("max-per-address", &connections.max_connections_per_address,
                     "of these, from one IPv4 address or one IPv6 network of 64 bits");
         options.add("max-message", &limits.message, "bytes; a longer one ends its connection");
-        options.add("max-backlog", &limits.backlog, "bytes that may wait for a slow reader");
+        options.add("max-backlog", &limits.backlog, "messages that may wait for a slow reader");
         options.add("rate", &limits.rate, "messages a second from one client");
         options.add("burst", &limits.burst, "messages at once from one client");
         options.add("handshake-time", &limits.handshake_time, "for opening and for closing");
@@ -73,6 +75,10 @@ int main(int argc, char** argv) {
         options.add("patience", &limits.patience, "with one that is to go");
         if (!options.parse(argc, argv))
             return;
+        if (limits.backlog < rooms.history + 10)
+            throw std::invalid_argument("--max-backlog " + std::to_string(limits.backlog) +
+                                        " has no room for a newcomer's first words, the history: " +
+                                        "give " + std::to_string(rooms.history + 10) + " or more");
         redis.history = rooms.history;
         connections.proxy_protocol = !proxies.empty();
         if (!proxies.empty())

@@ -41,11 +41,11 @@ using Request = http::request<http::empty_body>;
 
 struct VisitorLimits {
     WordLimits words;
-    std::size_t message = 8 * 1024;   // bytes of a WebSocket message
-    std::size_t backlog = 256 * 1024; // bytes that may wait for a slow reader
-    std::size_t rate = 5;             // messages a second,
-    std::size_t burst = 20;           // and so many at once
-    std::size_t strikes = 50;         // refused ones in a row, and the visitor goes
+    std::size_t message = 8 * 1024; // bytes of a WebSocket message
+    std::size_t backlog = 1000;     // messages that may wait for a slow reader
+    std::size_t rate = 5;           // messages a second,
+    std::size_t burst = 20;         // and so many at once
+    std::size_t strikes = 50;       // refused ones in a row, and the visitor goes
     std::chrono::milliseconds handshake_time = std::chrono::seconds(10); // opening and closing
     std::chrono::milliseconds join_time = std::chrono::seconds(10);
     std::chrono::milliseconds idle_time = std::chrono::seconds(30); // a ping after a half of it
