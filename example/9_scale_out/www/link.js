@@ -16,7 +16,7 @@ export class Backoff {
   reset() { this.step = first; }
 }
 
-// Tells by `on`: state(text, isGood), welcome(who), message(message), gap(), waiting(list of what is not sent yet).
+// Tells by `on`: state(text, isGood), welcome(who), left(), message(message), gap(), waiting(list of what is not sent yet).
 export class Link {
   constructor(url, room, name, on) {
     Object.assign(this, { url, room, name, on, last: '', unsent: new Map(), count: 0, backoff: new Backoff() });
@@ -42,6 +42,7 @@ export class Link {
       clearTimeout(timer);
       const wait = this.backoff.next();
       const why = event.reason ? `: ${event.reason}` : '';
+      this.on.left();
       this.on.state(`lost${why}; again in ${(wait / 1000).toFixed(1)} s`, false);
       for (const each of this.unsent.values()) { clearTimeout(each.timer); each.why = 'not connected'; }
       this.on.waiting([...this.unsent.values()]);

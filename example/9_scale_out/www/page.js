@@ -33,6 +33,7 @@ const on = {
     element('state').className = good ? 'good' : 'bad';
   },
   welcome(who) { element('served').textContent = `served by ${who.worker} on ${who.host}`; },
+  left() { element('served').textContent = element('served').textContent.replace(/^served/, 'was served'); },
   message(message) {
     const time = new Date(Number(message.id.split('-')[0])).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
     add(line(message.name === name.value ? 'own' : 'other', [['b', message.name], ['span', message.text], ['small', time]]));
