@@ -62,7 +62,7 @@ void Hub::say(std::string const& room, std::string_view name, Say const& say,
         why = "Redis is too slow";
     if (!why.empty()) {
         ++counters_.failed;
-        return answer(make_frame(failed(say.tag, why, true)));
+        return answer(make_frame(failed(say.tag, why)));
     }
     ++pending_;
     bus_.publish(
@@ -70,7 +70,7 @@ void Hub::say(std::string const& room, std::string_view name, Say const& say,
         [this, tag = say.tag, answer = std::move(answer)](Bus::Published const& published) {
             --pending_;
             ++(published.id.empty() ? counters_.failed : counters_.said);
-            answer(make_frame(published.id.empty() ? failed(tag, published.why, true)
+            answer(make_frame(published.id.empty() ? failed(tag, published.why)
                                                    : sent(tag, published.id)));
         });
 }

@@ -101,9 +101,8 @@ std::string sent(std::string_view tag, std::string_view id) {
     return json::serialize(json::object{{"type", "sent"}, {"tag", tag}, {"id", id}});
 }
 
-std::string failed(std::string_view tag, std::string_view why, bool retry) {
-    return json::serialize(
-        json::object{{"type", "failed"}, {"tag", tag}, {"why", why}, {"retry", retry}});
+std::string failed(std::string_view tag, std::string_view why) {
+    return json::serialize(json::object{{"type", "failed"}, {"tag", tag}, {"why", why}});
 }
 
 std::string stored(std::string_view name, std::string_view text) {

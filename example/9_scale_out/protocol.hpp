@@ -51,8 +51,8 @@ std::string gap();
 std::string redis_is(bool up);
 /// What the client has said is in the room, with this id.
 std::string sent(std::string_view tag, std::string_view id);
-/// It is not, or may not be: `why`, and whether to say it again makes sense.
-std::string failed(std::string_view tag, std::string_view why, bool retry);
+/// It is not, or may not be, and why: it is to be said again, with the same tag.
+std::string failed(std::string_view tag, std::string_view why);
 
 // From worker to worker, through Redis.
 

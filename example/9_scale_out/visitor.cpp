@@ -40,10 +40,11 @@ asio::awaitable<void> Visitor::serve(Request request) {
     socket_.read_message_max(limits.message);
     socket_.auto_fragment(false); // a frame a message: its header and its text in one write
     auto [ec] = co_await socket_.async_accept(request, awaited);
-    timeout_ = lounge_->loop.call_later(limits.join_time, [this] {
-        ++lounge_->counters.silent;
-        dismiss(websocket::close_code::policy_error, "nobody has joined");
-    });
+    if (!closing_)
+        timeout_ = lounge_->loop.call_later(limits.join_time, [this] {
+            ++lounge_->counters.silent;
+            dismiss(websocket::close_code::policy_error, "nobody has joined");
+        });
     beast::flat_buffer buffer(limits.message);
     while (!ec) {
         buffer.clear();
@@ -89,14 +90,14 @@ void Visitor::say(Say const& words) {
     if (!allowance_.take(lounge_->loop.time())) {
         ++lounge_->counters.refused;
         if (++strikes_ <= lounge_->limits.strikes)
-            return tell(std::make_shared<std::string const>(failed(words.tag, "too fast", true)));
+            return tell(std::make_shared<std::string const>(failed(words.tag, "too fast")));
         ++lounge_->counters.floods;
         return dismiss(websocket::close_code::policy_error, "too fast");
     }
     strikes_ = 0;
     lounge_->hub.say(room_, name_, words, [weak = weak_from_this()](Frame answer) {
         if (auto const self = weak.lock())
-            static_cast<Visitor&>(*self).tell(std::move(answer));
+            self->tell(std::move(answer));
     });
 }
 

@@ -88,8 +88,8 @@ BOOST_AUTO_TEST_CASE(what_clients_are_told) {
     BOOST_TEST(redis_is(true) == R"({"type":"redis","up":true})");
     BOOST_TEST(redis_is(false) == R"({"type":"redis","up":false})");
     BOOST_TEST(sent("t", "1-2") == R"({"type":"sent","tag":"t","id":"1-2"})");
-    BOOST_TEST(failed("t", "it's \"away\"", true) ==
-               R"({"type":"failed","tag":"t","why":"it's \"away\"","retry":true})");
+    BOOST_TEST(failed("t", "it's \"away\"") ==
+               R"({"type":"failed","tag":"t","why":"it's \"away\""})");
 }
 
 BOOST_AUTO_TEST_CASE(through_redis_and_back) {
