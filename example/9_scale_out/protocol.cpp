@@ -5,7 +5,9 @@
 #include <boost/json/src.hpp> // the library, compiled here and nowhere else
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
+#include <utility>
 
 namespace scale {
 namespace {
@@ -14,6 +16,21 @@ namespace json = boost::json;
 
 std::string_view view(json::string const& text) {
     return {text.data(), text.size()};
+}
+
+// Room for a message's JSON, without an allocation for each word.
+class Memory {
+public:
+    json::storage_ptr get() noexcept { return &resource_; }
+
+private:
+    unsigned char room_[4096];
+    json::monotonic_resource resource_{room_, sizeof room_};
+};
+
+std::string object_of(std::initializer_list<std::pair<json::string_view, json::value_ref>> words) {
+    Memory memory;
+    return json::serialize(json::object(words, memory.get()));
 }
 
 // The string of an object's member; empty if it has none.
@@ -67,8 +84,9 @@ std::variant<Join, Say, Nonsense> parse_say(json::object const& object, WordLimi
 } // namespace
 
 std::variant<Join, Say, Nonsense> parse_client(std::string_view text, WordLimits const& limits) {
+    Memory memory;
     boost::system::error_code ec;
-    auto const value = json::parse(text, ec);
+    auto const value = json::parse(text, ec, memory.get());
     auto const* const object = ec ? nullptr : value.if_object();
     if (!object)
         return Nonsense{"not a JSON object"};
@@ -82,11 +100,11 @@ std::variant<Join, Say, Nonsense> parse_client(std::string_view text, WordLimits
 
 std::string welcome(std::string_view worker, std::string_view host, std::string_view room,
                     bool redis_is_up) {
-    return json::serialize(json::object{{"type", "welcome"},
-                                        {"worker", worker},
-                                        {"host", host},
-                                        {"room", room},
-                                        {"redis", redis_is_up}});
+    return object_of({{"type", "welcome"},
+                      {"worker", worker},
+                      {"host", host},
+                      {"room", room},
+                      {"redis", redis_is_up}});
 }
 
 std::string gap() {
@@ -98,20 +116,21 @@ std::string redis_is(bool up) {
 }
 
 std::string sent(std::string_view tag, std::string_view id) {
-    return json::serialize(json::object{{"type", "sent"}, {"tag", tag}, {"id", id}});
+    return object_of({{"type", "sent"}, {"tag", tag}, {"id", id}});
 }
 
 std::string failed(std::string_view tag, std::string_view why) {
-    return json::serialize(json::object{{"type", "failed"}, {"tag", tag}, {"why", why}});
+    return object_of({{"type", "failed"}, {"tag", tag}, {"why", why}});
 }
 
 std::string stored(std::string_view name, std::string_view text) {
-    return json::serialize(json::object{{"name", name}, {"text", text}});
+    return object_of({{"name", name}, {"text", text}});
 }
 
 Frame message(MessageId id, std::string_view stored_text) {
+    Memory memory;
     boost::system::error_code ec;
-    auto const value = json::parse(stored_text, ec);
+    auto const value = json::parse(stored_text, ec, memory.get());
     auto const* const object = ec ? nullptr : value.if_object();
     if (!object)
         return {};
@@ -119,8 +138,8 @@ Frame message(MessageId id, std::string_view stored_text) {
     auto const text = word(*object, "text");
     if (name.empty() || text.empty())
         return {};
-    return std::make_shared<std::string const>(json::serialize(
-        json::object{{"type", "message"}, {"id", to_string(id)}, {"name", name}, {"text", text}}));
+    return std::make_shared<std::string const>(
+        object_of({{"type", "message"}, {"id", to_string(id)}, {"name", name}, {"text", text}}));
 }
 
 } // namespace scale
