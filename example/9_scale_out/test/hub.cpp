@@ -139,6 +139,16 @@ BOOST_AUTO_TEST_CASE(one_that_knows_more_than_this_worker_hears_nothing_twice) {
     BOOST_TEST(ann.take() == "welcome 3");
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_ahead_of_a_worker_hears_the_next_one_first) {
+    join(ann);
+    settle({entry(1)});
+    join(bob, 3);
+    for (std::uint64_t id = 2; id <= 4; ++id)
+        hub.heard("r", entry(id));
+    BOOST_TEST(ann.take() == "welcome 1 2 3 4");
+    BOOST_TEST(bob.take() == "welcome 4");
+}
+
 BOOST_AUTO_TEST_CASE(a_gap_is_told) {
     join(ann, 1);
     settle({entry(5), entry(6), entry(7)});
