@@ -94,7 +94,8 @@ void Visitor::say(Say const& words) {
         ++lounge_->counters.floods;
         return dismiss(websocket::close_code::policy_error, "too fast");
     }
-    strikes_ = 0;
+    if (strikes_ != 0)
+        --strikes_;
     lounge_->hub.say(room_, name_, words, [weak = weak_from_this()](Frame answer) {
         if (auto const self = weak.lock())
             self->tell(std::move(answer));

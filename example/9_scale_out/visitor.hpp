@@ -45,7 +45,7 @@ struct VisitorLimits {
     std::size_t backlog = 1000;     // messages that may wait for a slow reader
     std::size_t rate = 5;           // messages a second,
     std::size_t burst = 20;         // and so many at once
-    std::size_t strikes = 50;       // refused ones in a row, and the visitor goes
+    std::size_t strikes = 50;       // refused ones more than taken ones, and it goes
     std::chrono::milliseconds handshake_time = std::chrono::seconds(10); // opening and closing
     std::chrono::milliseconds join_time = std::chrono::seconds(10);
     std::chrono::milliseconds idle_time = std::chrono::seconds(30); // a ping after a half of it

@@ -330,9 +330,9 @@ class Misbehaviour(Case):
             while (got := eve.receive()) and got[0] != 8:
                 kinds.append(json.loads(got[1])["type"])
             self.assertEqual(got[1][2:], b"too fast")
-        self.assertEqual(kinds.count("failed"), 50)
+        self.assertGreaterEqual(kinds.count("failed"), 50)
         self.assertEqual(stats(self.only)["floods"], 1)
-        self.assertGreater(stats(self.only)["refused"], 50)
+        self.assertGreaterEqual(stats(self.only)["refused"], kinds.count("failed"))
         await self.check_the_rest()
 
     async def flood_past_one_who_does_not_read(self, slow):
