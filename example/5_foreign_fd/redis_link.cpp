@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -30,7 +31,8 @@ RedisLink::RedisLink(tornado::IOLoop& loop, LinkSettings settings, ChangeHandler
       host_(settings_.server),
       on_change_(std::move(on_change)),
       on_reply_(std::move(on_reply)),
-      delay_(settings_.retry_time) {
+      backoff_(settings_.retry_time, settings_.max_retry_time),
+      chance_(std::random_device()()) {
     if (host_.starts_with('/'))
         return;
     auto const colon = std::min(host_.rfind(':'), host_.size());
@@ -49,7 +51,7 @@ RedisLink::~RedisLink() {
     if (!context_)
         return;
     context_->onDisconnect = nullptr;
-    on_reply_ = [](redisReply const*) {}; // for what is under way
+    context_->data = nullptr; // for what is under way
     redisAsyncFree(context_);
 }
 
@@ -82,36 +84,64 @@ void RedisLink::connected(int status) {
     if (status != REDIS_OK)
         return lost(context_->c.errstr);
     log(tornado::LogLevel::info, "connected to " + settings_.server);
-    delay_ = settings_.retry_time;
+    backoff_.reset();
     up_ = true;
     on_change_(true);
 }
 
+void RedisLink::drop(std::string_view why) {
+    if (!up_ || !context_)
+        return;
+    auto* const context = std::exchange(context_, nullptr);
+    context->onDisconnect = nullptr;
+    redisAsyncFree(context);
+    lost(why);
+}
+
 void RedisLink::lost(std::string_view why) {
     context_ = nullptr;
+    auto const delay = backoff_.next(std::uniform_real_distribution<>()(chance_));
     log(tornado::LogLevel::warning, settings_.server + ": " + std::string(why) +
-                                        "; next attempt in " + std::to_string(delay_.count()) +
+                                        "; next attempt in " + std::to_string(delay.count()) +
                                         " ms");
-    timeout_ = loop_.call_later(delay_, [this] { open(); });
-    delay_ = std::min(2 * delay_, settings_.max_retry_time);
+    timeout_ = loop_.call_later(delay, [this] { open(); });
     if (std::exchange(up_, false))
         on_change_(false);
 }
 
 bool RedisLink::send(std::initializer_list<std::string_view> words) {
-    if (!up_)
+    auto const on_reply = [](redisAsyncContext* c, void* reply, void*) {
+        if (auto* const self = static_cast<RedisLink*>(c->data))
+            self->on_reply_(static_cast<redisReply const*>(reply));
+    };
+    return send(words, on_reply, nullptr);
+}
+
+bool RedisLink::send(std::initializer_list<std::string_view> words, ReplyHandler handler) {
+    auto on_reply = [](redisAsyncContext* c, void* reply, void* data) {
+        std::unique_ptr<ReplyHandler> const once(static_cast<ReplyHandler*>(data));
+        if (c->data)
+            (*once)(static_cast<redisReply const*>(reply));
+    };
+    auto once = std::make_unique<ReplyHandler>(std::move(handler));
+    if (!send(words, on_reply, once.get()))
         return false;
-    std::vector<char const*> data;
+    (void)once.release(); // hiredis has it until the reply
+    return true;
+}
+
+bool RedisLink::send(std::initializer_list<std::string_view> words, redisCallbackFn* on_reply,
+                     void* data) {
+    if (!up_ || !context_)
+        return false;
+    std::vector<char const*> texts;
     std::vector<std::size_t> sizes;
     for (auto const word : words) {
-        data.push_back(word.data());
+        texts.push_back(word.data());
         sizes.push_back(word.size());
     }
-    auto const on_reply = [](redisAsyncContext* c, void* reply, void*) {
-        static_cast<RedisLink*>(c->data)->on_reply_(static_cast<redisReply const*>(reply));
-    };
-    return redisAsyncCommandArgv(context_, on_reply, nullptr, static_cast<int>(words.size()),
-                                 data.data(), sizes.data()) == REDIS_OK;
+    return redisAsyncCommandArgv(context_, on_reply, data, static_cast<int>(words.size()),
+                                 texts.data(), sizes.data()) == REDIS_OK;
 }
 
 } // namespace relay

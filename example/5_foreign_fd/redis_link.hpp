@@ -4,10 +4,13 @@
 
 #include "tornado/ioloop.hpp"
 
+#include "backoff.hpp"
+
 #include <chrono>
 #include <functional>
 #include <hiredis/async.h>
 #include <initializer_list>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -16,14 +19,14 @@ namespace relay {
 struct LinkSettings {
     std::string server = "127.0.0.1:6379"; // or the path of a Unix socket
     std::chrono::milliseconds connect_time = std::chrono::seconds(5);
-    std::chrono::milliseconds retry_time{100}; // doubled each time
+    std::chrono::milliseconds retry_time{100}; // doubled each time, and up to a half less by chance
     std::chrono::milliseconds max_retry_time = std::chrono::seconds(10);
 };
 
 class RedisLink {
 public:
     using ChangeHandler = std::function<void(bool is_up)>;
-    /// Gets each reply and each message; null for a command that was lost with its connection.
+    /// Gets a reply, or a message; null for a command that was lost with its connection.
     using ReplyHandler = std::function<void(redisReply const*)>;
 
     /// `loop` must outlive the link. Throws std::invalid_argument for a server that is neither
@@ -37,10 +40,17 @@ public:
     /// Connects, now and after each loss.
     void open();
     bool is_up() const noexcept { return up_; }
-    /// Sends a command, if is_up(); false if it was not taken, and will have no reply.
+    /// Sends a command, if is_up(); false if it was not taken, and will have no reply. The
+    /// link's own handler gets the replies, of which a subscription has many.
     bool send(std::initializer_list<std::string_view> words);
+    /// The same for a command that has one reply, which `handler` gets, unless the link is
+    /// destroyed first. Replies come in the order of the commands.
+    bool send(std::initializer_list<std::string_view> words, ReplyHandler handler);
+    /// Gives the connection up, if there is one, and connects again as after a loss.
+    void drop(std::string_view why);
 
 private:
+    bool send(std::initializer_list<std::string_view> words, redisCallbackFn* on_reply, void* data);
     void connected(int status);
     void lost(std::string_view why);
 
@@ -52,8 +62,9 @@ private:
     ReplyHandler on_reply_;
     redisAsyncContext* context_ = nullptr; // hiredis frees it when the connection ends
     bool up_ = false;
-    std::chrono::milliseconds delay_; // before the next attempt
-    tornado::Timeout timeout_;        // of this attempt, or until the next
+    example::Backoff backoff_;
+    std::minstd_rand chance_;
+    tornado::Timeout timeout_; // of this attempt, or until the next
 };
 
 } // namespace relay
