@@ -24,4 +24,7 @@ if(TORNADO_ASIO_BUILD_TESTS)
         "Python 3 for its tests (or TORNADO_ASIO_BUILD_TESTS=OFF)" python3
         Python3 QUIET COMPONENTS Interpreter
     )
+    # What runs on Tornado: of several Pythons it is the system's that has Debian's.
+    find_program(TORNADO_ASIO_SUITE_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+    find_program(TORNADO_ASIO_SUITE_PYTHON python3)
 endif()
