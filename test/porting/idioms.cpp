@@ -458,7 +458,9 @@ BOOST_AUTO_TEST_CASE(close_callback) {
 }
 
 BOOST_AUTO_TEST_CASE(exception_in_handle_stream) {
-    auto const failing = [](IOStreamPtr, Address) -> asio::awaitable<void> {
+    IOStreamPtr held;
+    auto const failing = [&](IOStreamPtr stream, Address) -> asio::awaitable<void> {
+        held = stream;
         throw std::runtime_error("a mistake");
         co_return;
     };
@@ -468,6 +470,7 @@ BOOST_AUTO_TEST_CASE(exception_in_handle_stream) {
         TCPClient client;
         auto const stream = co_await client.connect("127.0.0.1", listen(server));
         BOOST_TEST(co_await stream->read_until_close() == ""); // the connection is closed
+        BOOST_TEST(held->closed());
     });
 }
 
