@@ -41,8 +41,8 @@ namespace tornado {
 /// longest duration never is. All limits of a context share one timer, so that one that is not
 /// reached costs neither a system call nor, once memory is recycled, an allocation.
 ///
-/// Asio has the same from Boost 1.86 on, `asio::cancel_after`. Tornado: gen.with_timeout, T124; an
-/// operation of Tornado goes on when its time is over, and is merely waited for no longer.
+/// Asio has the same from Boost 1.86 on, `asio::cancel_after`. Tornado: see with_timeout(), which
+/// tells by a code of its own that the limit did it (T124).
 template <class Rep, class Period, class Token = asio::deferred_t>
 [[nodiscard]] auto cancel_after(std::chrono::duration<Rep, Period> limit,
                                 asio::cancellation_type type, Token&& token = Token()) {
