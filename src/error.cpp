@@ -39,8 +39,16 @@ public:
             return "Wrong direction: of a pipe, one end is only read and the other only written";
         case error::file_shrunk:
             return "File has become shorter while it was sent: put a new file in its place instead";
+        case error::timeout:
+            return "Timeout: it took longer than with_timeout() allows";
         }
         return "Unknown tornado error " + std::to_string(value);
+    }
+
+    boost::system::error_condition default_error_condition(int value) const noexcept override {
+        if (static_cast<error>(value) == error::timeout)
+            return make_error_condition(boost::system::errc::timed_out);
+        return error_category::default_error_condition(value);
     }
 };
 

@@ -2,6 +2,8 @@
 // The sink behind the loggers, and Tornado's line format on standard error.
 #include "tornado/log.hpp"
 
+#include "log_sink.hpp"
+
 #include <boost/asio/multiple_exceptions.hpp>
 
 #include <array>
@@ -66,25 +68,6 @@ private:
     bool was_pending_;
 };
 
-void to_standard_error(LogRecord const& record) {
-    auto const seconds = std::chrono::system_clock::to_time_t(record.time);
-    std::tm local{};
-    ::localtime_r(&seconds, &local);
-    std::array<char, 32> date{};
-    std::strftime(date.data(), date.size(), "%y%m%d %H:%M:%S", &local);
-
-    std::string line = "[";
-    line += "DIWE"[static_cast<int>(record.level)];
-    line.append(" ")
-        .append(date.data())
-        .append(" ")
-        .append(logger_name(record.logger))
-        .append("] ");
-    line.append(record.message).append("\n");
-    WithoutSignals const quiet;
-    std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
 std::string type_name(std::type_info const& type) {
     int status = 0;
     std::unique_ptr<char, decltype(&std::free)> const name(
@@ -106,9 +89,41 @@ std::string_view logger_name(Logger logger) noexcept {
     return "tornado";
 }
 
-void set_log_sink(std::function<void(LogRecord const&)> sink) {
+namespace detail {
+
+std::function<void(LogRecord const&)>
+exchange_log_sink(std::function<void(LogRecord const&)> sink) {
     std::lock_guard const lock(output().mutex);
-    output().sink = std::move(sink);
+    return std::exchange(output().sink, std::move(sink));
+}
+
+LogLevel exchange_log_level(LogLevel level) noexcept {
+    return output().lowest.exchange(level);
+}
+
+void to_standard_error(LogRecord const& record) {
+    auto const seconds = std::chrono::system_clock::to_time_t(record.time);
+    std::tm local{};
+    ::localtime_r(&seconds, &local);
+    std::array<char, 32> date{};
+    std::strftime(date.data(), date.size(), "%y%m%d %H:%M:%S", &local);
+
+    std::string line = "[";
+    line += "DIWE"[static_cast<int>(record.level)];
+    line.append(" ")
+        .append(date.data())
+        .append(" ")
+        .append(logger_name(record.logger))
+        .append("] ");
+    line.append(record.message).append("\n");
+    WithoutSignals const quiet;
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+} // namespace detail
+
+void set_log_sink(std::function<void(LogRecord const&)> sink) {
+    detail::exchange_log_sink(std::move(sink));
 }
 
 void set_log_level(LogLevel level) noexcept {
@@ -126,7 +141,7 @@ void log(Logger logger, LogLevel level, std::string_view message) noexcept {
         if (output().sink)
             output().sink(record);
         else
-            to_standard_error(record);
+            detail::to_standard_error(record);
     } catch (...) {
     }
     inside = false;

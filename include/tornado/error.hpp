@@ -42,6 +42,9 @@ enum class error {
     /// A file that is being sent has become shorter, so that bytes which were promised do not exist
     /// any more; the stream is closed.
     file_shrunk,
+    /// The time that with_timeout() gave is over, and what was under way has been cancelled. Equal
+    /// to the condition `std::errc::timed_out`; not to errc::stream_closed, as the stream is open.
+    timeout,
 };
 
 /// What certificate_category() knows beside OpenSSL's values.

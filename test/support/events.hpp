@@ -45,6 +45,8 @@ inline std::string word(error_code ec) {
         return "not_idle";
     if (ec == error::wrong_direction)
         return "wrong";
+    if (ec == error::timeout)
+        return "timeout";
     return ec.message();
 }
 

@@ -18,14 +18,14 @@ BOOST_AUTO_TEST_CASE(each_code_has_a_message_of_its_own) {
     for (auto e : {error::stream_closed, error::unsatisfiable_read, error::buffer_full,
                    error::already_reading, error::already_waiting, error::not_idle,
                    error::server_name_required, error::wrong_direction,
-                   error::expression_too_costly, error::file_shrunk}) {
+                   error::expression_too_costly, error::file_shrunk, error::timeout}) {
         error_code const ec = e;
         BOOST_TEST(ec.failed());
         BOOST_TEST(ec.category().name() == "tornado");
         BOOST_TEST(ec.message().find("nknown") == std::string::npos);
         messages.insert(ec.message());
     }
-    BOOST_TEST(messages.size() == 10U);
+    BOOST_TEST(messages.size() == 11U);
     BOOST_TEST(error_code(99, error_category()).message() == "Unknown tornado error 99");
 }
 
@@ -55,7 +55,8 @@ BOOST_AUTO_TEST_CASE(other_codes_do_not) {
     for (error_code ec :
          {error_code(), error_code(error::already_reading), error_code(error::already_waiting),
           error_code(error::not_idle), error_code(error::wrong_direction),
-          error_code(asio::error::operation_aborted), error_code(asio::error::connection_refused)})
+          error_code(error::timeout), error_code(asio::error::operation_aborted),
+          error_code(asio::error::connection_refused)})
         BOOST_TEST((ec != errc::stream_closed), ec.message());
     BOOST_TEST(make_error_condition(errc::stream_closed).message() == "The stream is gone");
     BOOST_TEST(condition_category().message(7) == "Unknown tornado condition 7");

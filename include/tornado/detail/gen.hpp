@@ -1,37 +1,67 @@
 // SPDX-License-Identifier: BSL-1.0
-// cancel_after's seam: an operation, its handler and its deadline in one piece of memory.
+// The seam of cancel_after and with_timeout: an operation, its handler and its deadline in one
+// piece of memory; and what sleep and multi begin.
 #pragma once
 
 #include "tornado/detail/deadlines.hpp"
+#include "tornado/detail/failures.hpp"
 #include "tornado/detail/recycling.hpp"
+#include "tornado/ioloop.hpp"
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/consign.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/execution/context.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/system_executor.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <new>
+#include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace tornado::detail {
 
-/// The token that cancel_after makes.
+/// What is to happen when the time is over: the operation is cancelled in this way, and completes
+/// as it does then (cancel_after), or with error::timeout in place of operation_aborted
+/// (with_timeout).
+struct Limit {
+    Deadline::clock::duration time;
+    asio::cancellation_type type = asio::cancellation_type::terminal;
+    bool is_told = false;
+};
+
+/// The token that cancel_after and with_timeout make.
 template <class Token>
-struct CancelAfter {
-    Deadline::clock::duration limit;
-    asio::cancellation_type type;
+struct Limited {
+    Limit limit;
     Token token;
 };
+
+/// Of `as_tuple(with_timeout(...))`.
+template <class First, class... Rest>
+requires requires(First first) {
+    timeout_in_place_of(first);
+}
+std::tuple<First, Rest...> timeout_in_place_of(std::tuple<First, Rest...> results) {
+    std::get<0>(results) = timeout_in_place_of(std::get<0>(results));
+    return results;
+}
 
 /// The handler that an operation is given in place of its own.
 template <class Operation>
@@ -51,10 +81,21 @@ public:
     cancellation_slot_type get_cancellation_slot() const noexcept { return operation_->slot(); }
     handler_type const& handler() const noexcept { return operation_->handler(); }
 
-    template <class... Results>
-    void operator()(Results&&... results) {
+    void operator()() {
+        std::exchange(operation_, nullptr)->finish([](handler_type&& handler) {
+            std::move(handler)();
+        });
+    }
+    template <class First, class... Rest>
+    void operator()(First&& first, Rest&&... rest) {
+        bool const is_over = operation_->is_told_to_be_over();
         std::exchange(operation_, nullptr)->finish([&](handler_type&& handler) {
-            std::move(handler)(std::forward<Results>(results)...);
+            if constexpr (requires { timeout_in_place_of(std::forward<First>(first)); }) {
+                if (is_over)
+                    return std::move(handler)(timeout_in_place_of(std::forward<First>(first)),
+                                              std::forward<Rest>(rest)...);
+            }
+            std::move(handler)(std::forward<First>(first), std::forward<Rest>(rest)...);
         });
     }
 
@@ -77,25 +118,25 @@ public:
 
     template <class Given>
     static LimitedHandler<LimitedOperation> make(Given&& handler, Executor const& executor,
-                                                 asio::cancellation_type type,
-                                                 clock::duration limit) {
+                                                 Limit const& limit) {
         Allocator allocator(own_or_recycling(asio::get_associated_allocator(handler)));
         auto* const memory = Traits::allocate(allocator, 1);
         LimitedOperation* operation = nullptr;
         try {
             operation = ::new (static_cast<void*>(memory))
-                LimitedOperation(std::forward<Given>(handler), allocator, executor, type);
+                LimitedOperation(std::forward<Given>(handler), allocator, executor, limit);
         } catch (...) {
             Traits::deallocate(allocator, memory, 1);
             throw;
         }
         LimitedHandler<LimitedOperation> limited(operation);
-        operation->begin(limit);
+        operation->begin(limit.time);
         return limited;
     }
 
     asio::cancellation_slot slot() noexcept { return signal_.slot(); }
     Handler const& handler() const noexcept { return handler_; }
+    bool is_told_to_be_over() const noexcept { return over_ && is_told_; }
 
     /// `end` is given the handler, when nothing here refers to it any more.
     template <class End>
@@ -124,8 +165,10 @@ private:
         }
 
         void operator()() {
-            if (!operation_->finished_)
+            if (!operation_->finished_) {
+                operation_->over_ = true;
                 operation_->signal_.emit(operation_->type_);
+            }
         }
 
     private:
@@ -144,17 +187,18 @@ private:
 
     template <class Given>
     LimitedOperation(Given&& handler, Allocator const& allocator, Executor const& executor,
-                     asio::cancellation_type type)
+                     Limit const& limit)
         : handler_(std::forward<Given>(handler)),
           allocator_(allocator),
           executor_(executor),
           deadlines_(Deadlines::of(asio::query(executor, asio::execution::context))),
-          type_(type) {}
+          type_(limit.type),
+          is_told_(limit.is_told) {}
 
-    void begin(clock::duration limit) {
+    void begin(clock::duration time) {
         if (auto outer = asio::get_associated_cancellation_slot(handler_); outer.is_connected())
             outer.assign([this](asio::cancellation_type type) { signal_.emit(type); });
-        deadlines_->add(*this, limit);
+        deadlines_->add(*this, time);
     }
 
     asio::any_io_executor executor() const override { return executor_; }
@@ -180,8 +224,10 @@ private:
     std::shared_ptr<Deadlines> deadlines_;
     asio::cancellation_signal signal_;
     asio::cancellation_type type_;
+    bool is_told_;
     std::atomic<int> references_ = 1;
     std::atomic<bool> finished_ = false;
+    std::atomic<bool> over_ = false;
 };
 
 /// The initiation of an operation, which begins the deadline first. It is an initiation in its
@@ -189,9 +235,8 @@ private:
 template <class Initiation>
 class InitiateLimited : public Initiation {
 public:
-    InitiateLimited(Initiation initiation, Deadline::clock::duration limit,
-                    asio::cancellation_type type)
-        : Initiation(std::move(initiation)), limit_(limit), type_(type) {}
+    InitiateLimited(Initiation initiation, Limit const& limit)
+        : Initiation(std::move(initiation)), limit_(limit) {}
 
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) const& {
@@ -212,7 +257,7 @@ private:
         };
         auto executor = executor_for(handler);
         return LimitedOperation<std::decay_t<Handler>, decltype(executor), on_executor>::make(
-            std::forward<Handler>(handler), executor, type_, limit_);
+            std::forward<Handler>(handler), executor, limit_);
     }
 
     template <class Handler>
@@ -222,30 +267,74 @@ private:
         } else {
             using Executor = asio::associated_executor_t<Handler>;
             static_assert(!std::is_same_v<Executor, asio::system_executor>,
-                          "cancel_after: neither the operation nor its handler has an executor; "
+                          "a time limit: neither the operation nor its handler has an executor; "
                           "give the handler one with asio::bind_executor");
             return asio::get_associated_executor(handler);
         }
     }
 
-    Deadline::clock::duration limit_;
-    asio::cancellation_type type_;
+    Limit limit_;
 };
+
+// ---- sleep
+
+struct InitiateSleep {
+    template <class Handler>
+    void operator()(Handler&& handler, Deadline::clock::duration duration) const {
+        auto const timer = std::allocate_shared<asio::steady_timer>(
+            own_or_recycling(asio::get_associated_allocator(handler)), executor_of(handler),
+            duration);
+        timer->async_wait(asio::consign(std::forward<Handler>(handler), timer));
+    }
+
+private:
+    struct None {};
+
+    template <class Handler>
+    static asio::any_io_executor executor_of(Handler const& handler) {
+        if constexpr (std::is_same_v<asio::associated_executor_t<Handler, None>, None>)
+            return IOLoop::current().get_executor();
+        else
+            return asio::get_associated_executor(handler);
+    }
+};
+
+// ---- multi
+
+/// Results that can be put in a row: that of a coroutine which has none is std::monostate.
+template <class T>
+using Valued = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+template <class T>
+asio::awaitable<T> valued(asio::awaitable<T> awaitable) {
+    return awaitable;
+}
+inline asio::awaitable<std::monostate> valued(asio::awaitable<void> awaitable) {
+    co_await std::move(awaitable);
+    co_return std::monostate();
+}
+
+/// `ends`: the order of the ends, which nobody needs, then an exception and a result of each.
+template <class Results, class Ends, std::size_t... I>
+Results results_of(Ends& ends, std::index_sequence<I...>) {
+    rethrow_first({std::get<1 + 2 * I>(ends)...});
+    return Results(std::move(std::get<2 + 2 * I>(ends))...);
+}
 
 } // namespace tornado::detail
 
 namespace boost::asio {
 
 template <class Token, class... Signatures>
-struct async_result<tornado::detail::CancelAfter<Token>, Signatures...> {
-    template <class Initiation, class Limited, class... Args>
-    static auto initiate(Initiation&& initiation, Limited&& limited, Args&&... args)
+struct async_result<tornado::detail::Limited<Token>, Signatures...> {
+    template <class Initiation, class Given, class... Args>
+    static auto initiate(Initiation&& initiation, Given&& limited, Args&&... args)
         -> decltype(async_initiate<Token, Signatures...>(
             std::declval<tornado::detail::InitiateLimited<std::decay_t<Initiation>>>(),
             std::declval<Token&>(), std::forward<Args>(args)...)) {
         tornado::detail::InitiateLimited<std::decay_t<Initiation>> start(
-            std::forward<Initiation>(initiation), limited.limit, limited.type);
-        Token token(std::forward<Limited>(limited).token);
+            std::forward<Initiation>(initiation), limited.limit);
+        Token token(std::forward<Given>(limited).token);
         return async_initiate<Token, Signatures...>(std::move(start), token,
                                                     std::forward<Args>(args)...);
     }

@@ -396,8 +396,23 @@ BOOST_AUTO_TEST_CASE(every_operation_says_where_it_runs) {
     BOOST_TEST(server.shutdown(1s, Probe()));
     BOOST_TEST(loop.run_in_executor(
         nullptr, [] {}, Probe()));
+    Event event(loop);
+    BOOST_TEST(event.wait(Probe()));
+    Condition condition(loop);
+    BOOST_TEST(condition.wait(Probe()));
+    Semaphore semaphore(loop);
+    BOOST_TEST(semaphore.acquire(Probe()));
+    BOOST_TEST(semaphore.acquire_scoped(Probe()));
+    Lock lock(loop);
+    BOOST_TEST(lock.acquire(Probe()));
+    BOOST_TEST(lock.acquire_scoped(Probe()));
+    Queue<int> queue(loop);
+    BOOST_TEST(queue.put(1, Probe()));
+    BOOST_TEST(queue.get(Probe()));
+    BOOST_TEST(queue.join(Probe()));
     // And with a limit they are operations like any other.
     BOOST_TEST(stream->read_until("\n", cancel_after(1s, Probe())));
+    BOOST_TEST(stream->read_until("\n", with_timeout(1s, Probe())));
 }
 
 // ---- Memory
