@@ -21,3 +21,6 @@
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
 #include "tornado/threads.hpp"
+
+/// Tornado's TCP layer: loops, streams, servers, clients, processes.
+namespace tornado {}
