@@ -6,6 +6,7 @@ if(NOT DOXYGEN_FOUND)
     return()
 endif()
 
+set(reference_sources README.md CHANGELOG.md CONTRIBUTING.md include doc example bench)
 set(DOXYGEN_PROJECT_NAME tornado-asio)
 set(DOXYGEN_USE_MDFILE_AS_MAINPAGE ${PROJECT_SOURCE_DIR}/README.md)
 set(DOXYGEN_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/doc)
@@ -22,18 +23,13 @@ set(DOXYGEN_BUILTIN_STL_SUPPORT YES)
 set(DOXYGEN_HAVE_DOT NO)
 
 # The names that are for users, without the macro that exports them.
-set(DOXYGEN_EXCLUDE_PATTERNS */detail/*)
+set(DOXYGEN_FILE_PATTERNS *.hpp *.md)
+set(DOXYGEN_EXCLUDE_PATTERNS */detail/* */bench/*.hpp */example/*.hpp)
 set(DOXYGEN_EXCLUDE_SYMBOLS tornado::detail "boost::*")
 set(DOXYGEN_PREDEFINED TORNADO_ASIO_EXPORT=)
 set(DOXYGEN_MACRO_EXPANSION YES)
 set(DOXYGEN_EXPAND_ONLY_PREDEF YES)
 set(DOXYGEN_SEARCH_INCLUDES NO)
 
-doxygen_add_docs(
-    doc
-    ${PROJECT_SOURCE_DIR}/include
-    ${PROJECT_SOURCE_DIR}/README.md
-    ${PROJECT_SOURCE_DIR}/CHANGELOG.md
-    ${PROJECT_SOURCE_DIR}/doc
-    COMMENT "The reference, in ${PROJECT_BINARY_DIR}/doc/html"
-)
+list(TRANSFORM reference_sources PREPEND ${PROJECT_SOURCE_DIR}/)
+doxygen_add_docs(doc ${reference_sources} COMMENT "The reference, in ${PROJECT_BINARY_DIR}/doc/html")
