@@ -49,6 +49,7 @@ template <class Rep, class Period, class Token = asio::deferred_t>
     return detail::Limited<std::decay_t<Token>>{{detail::to_duration(limit), type},
                                                 std::forward<Token>(token)};
 }
+/// The same, terminally.
 template <class Rep, class Period, class Token = asio::deferred_t>
 [[nodiscard]] auto cancel_after(std::chrono::duration<Rep, Period> limit, Token&& token = Token()) {
     return cancel_after(limit, asio::cancellation_type::terminal, std::forward<Token>(token));
