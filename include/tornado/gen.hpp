@@ -84,6 +84,7 @@ template <class Rep, class Period, class Token = asio::deferred_t>
     else
         return detail::Limited<std::decay_t<Token>>{told, std::forward<Token>(token)};
 }
+/// The same around a coroutine.
 template <class Rep, class Period, class T>
 asio::awaitable<T> with_timeout(std::chrono::duration<Rep, Period> limit,
                                 asio::awaitable<T> awaitable) {
@@ -134,6 +135,7 @@ asio::awaitable<std::tuple<detail::Valued<T>...>> multi(asio::awaitable<T>... aw
         co_return detail::results_of<Results>(ends, std::index_sequence_for<T...>());
     }
 }
+/// The same for as many as there are.
 template <class T>
 asio::awaitable<std::conditional_t<std::is_void_v<T>, void, std::vector<detail::Valued<T>>>>
 multi(std::vector<asio::awaitable<T>> awaitables) {
