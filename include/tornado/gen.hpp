@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tornado/detail/gen.hpp"
+#include "tornado/detail/limited.hpp"
 #include "tornado/detail/loop_calls.hpp"
 
 #include <boost/asio/async_result.hpp>
