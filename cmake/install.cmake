@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-# Installs the library, its headers, the CMake package and the pkg-config file.
+# Installs the library, its headers, the CMake package and the pkg-config file; in two components, what a program needs to
+# run, tornado_asio_runtime, and what its maker needs beside that, tornado_asio_dev.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -8,12 +9,15 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tornado_asio)
 install(
     TARGETS tornado_asio
     EXPORT tornado_asioTargets
-    FILE_SET HEADERS
+    LIBRARY COMPONENT tornado_asio_runtime NAMELINK_COMPONENT tornado_asio_dev
+    ARCHIVE COMPONENT tornado_asio_dev
+    FILE_SET HEADERS COMPONENT tornado_asio_dev
 )
 install(
     EXPORT tornado_asioTargets
     NAMESPACE tornado_asio::
     DESTINATION ${package_dir}
+    COMPONENT tornado_asio_dev
 )
 
 configure_package_config_file(
@@ -29,6 +33,7 @@ install(
     FILES ${PROJECT_BINARY_DIR}/tornado_asioConfig.cmake
           ${PROJECT_BINARY_DIR}/tornado_asioConfigVersion.cmake
     DESTINATION ${package_dir}
+    COMPONENT tornado_asio_dev
 )
 
 # A static library needs OpenSSL and the threads from whoever links it; a shared one brings them.
@@ -56,4 +61,8 @@ set(pc_prefix "\${pcfiledir}/${pc_prefix}")
 configure_file(
     ${PROJECT_SOURCE_DIR}/cmake/tornado_asio.pc.in ${PROJECT_BINARY_DIR}/tornado_asio.pc @ONLY
 )
-install(FILES ${PROJECT_BINARY_DIR}/tornado_asio.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(
+    FILES ${PROJECT_BINARY_DIR}/tornado_asio.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+    COMPONENT tornado_asio_dev
+)

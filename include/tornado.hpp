@@ -23,3 +23,7 @@
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
 #include "tornado/threads.hpp"
+#include "tornado/version.hpp"
+
+/// Tornado's TCP layer: loops, streams, servers, clients, processes.
+namespace tornado {}

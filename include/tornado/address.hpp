@@ -28,8 +28,11 @@ namespace asio = boost::asio;
 /// included.
 class TORNADO_ASIO_EXPORT Address {
 public:
+    /// Empty.
     Address() = default;
+    /// An IP address and port, as Asio has them.
     Address(asio::ip::tcp::endpoint const& endpoint);
+    /// The name of a Unix socket, as Asio has it.
     Address(asio::local::stream_protocol::endpoint const& endpoint);
     /// Of any family; one that is neither IP nor Unix gives an empty Address.
     Address(asio::generic::stream_protocol::endpoint const& endpoint);
@@ -39,6 +42,7 @@ public:
 
     /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC when empty.
     int family() const noexcept;
+    /// Whether it is a Unix socket's, with a name or without.
     bool is_unix() const noexcept;
     /// The IP address as text, `fe80::1%eth0` when it has a scope; empty for a Unix socket.
     std::string ip() const;
@@ -59,6 +63,7 @@ public:
     /// For Asio's TCP sockets. Throws std::invalid_argument when this is no IP address.
     asio::ip::tcp::endpoint tcp_endpoint() const;
 
+    /// Whether both are of one family and say the same.
     friend bool operator==(Address const&, Address const&) = default;
 
 private:
@@ -78,5 +83,6 @@ TORNADO_ASIO_EXPORT std::ostream& operator<<(std::ostream& out, Address const& a
 /// Equal addresses have equal hashes.
 template <>
 struct TORNADO_ASIO_EXPORT std::hash<tornado::Address> {
+    /// The hash of what is compared.
     std::size_t operator()(tornado::Address const& address) const noexcept;
 };

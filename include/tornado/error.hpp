@@ -15,7 +15,9 @@ namespace tornado {
 
 namespace asio = boost::asio;
 
+/// Boost's, as Asio uses it.
 using error_code = boost::system::error_code;
+/// The exception that carries one.
 using system_error = boost::system::system_error;
 
 /// What the library itself reports; what the system reports keeps the system's own codes.
@@ -70,15 +72,22 @@ TORNADO_ASIO_EXPORT boost::system::error_category const& certificate_category() 
 /// The category of `errc`.
 TORNADO_ASIO_EXPORT boost::system::error_category const& condition_category() noexcept;
 
+/// Makes a code of it, where one is asked for.
 TORNADO_ASIO_EXPORT error_code make_error_code(error e) noexcept;
+/// The same, of certificate_category().
 TORNADO_ASIO_EXPORT error_code make_error_code(certificate_error e) noexcept;
+/// Makes a condition of it, where a code is compared with it.
 TORNADO_ASIO_EXPORT boost::system::error_condition make_error_condition(errc e) noexcept;
 
 } // namespace tornado
 
+namespace boost::system {
+
 template <>
-struct boost::system::is_error_code_enum<tornado::error> : std::true_type {};
+struct is_error_code_enum<tornado::error> : std::true_type {};
 template <>
-struct boost::system::is_error_code_enum<tornado::certificate_error> : std::true_type {};
+struct is_error_code_enum<tornado::certificate_error> : std::true_type {};
 template <>
-struct boost::system::is_error_condition_enum<tornado::errc> : std::true_type {};
+struct is_error_condition_enum<tornado::errc> : std::true_type {};
+
+} // namespace boost::system

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tornado/detail/gen.hpp"
+#include "tornado/detail/limited.hpp"
 #include "tornado/detail/loop_calls.hpp"
 
 #include <boost/asio/async_result.hpp>
@@ -41,14 +42,15 @@ namespace tornado {
 /// longest duration never is. All limits of a context share one timer, so that one that is not
 /// reached costs neither a system call nor, once memory is recycled, an allocation.
 ///
-/// Asio has the same from Boost 1.86 on, `asio::cancel_after`. Tornado: gen.with_timeout, T124; an
-/// operation of Tornado goes on when its time is over, and is merely waited for no longer.
+/// Asio has the same from Boost 1.86 on, `asio::cancel_after`. Tornado: see with_timeout(), which
+/// tells by a code of its own that the limit did it (T124).
 template <class Rep, class Period, class Token = asio::deferred_t>
 [[nodiscard]] auto cancel_after(std::chrono::duration<Rep, Period> limit,
                                 asio::cancellation_type type, Token&& token = Token()) {
     return detail::Limited<std::decay_t<Token>>{{detail::to_duration(limit), type},
                                                 std::forward<Token>(token)};
 }
+/// The same, terminally.
 template <class Rep, class Period, class Token = asio::deferred_t>
 [[nodiscard]] auto cancel_after(std::chrono::duration<Rep, Period> limit, Token&& token = Token()) {
     return cancel_after(limit, asio::cancellation_type::terminal, std::forward<Token>(token));
@@ -83,6 +85,7 @@ template <class Rep, class Period, class Token = asio::deferred_t>
     else
         return detail::Limited<std::decay_t<Token>>{told, std::forward<Token>(token)};
 }
+/// The same around a coroutine.
 template <class Rep, class Period, class T>
 asio::awaitable<T> with_timeout(std::chrono::duration<Rep, Period> limit,
                                 asio::awaitable<T> awaitable) {
@@ -133,6 +136,7 @@ asio::awaitable<std::tuple<detail::Valued<T>...>> multi(asio::awaitable<T>... aw
         co_return detail::results_of<Results>(ends, std::index_sequence_for<T...>());
     }
 }
+/// The same for as many as there are.
 template <class T>
 asio::awaitable<std::conditional_t<std::is_void_v<T>, void, std::vector<detail::Valued<T>>>>
 multi(std::vector<asio::awaitable<T>> awaitables) {

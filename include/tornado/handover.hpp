@@ -52,6 +52,7 @@ using SocketsByName = std::map<std::string, std::vector<ListenSocket>>;
 /// removed. It keeps an io_context that the application runs itself running.
 class TORNADO_ASIO_EXPORT Handover {
 public:
+    /// Measures time: steps of the system's clock do not touch it.
     using clock = std::chrono::steady_clock;
 
     /// `path` gets a socket with mode 0600; processes of this user and of root may take over. A
@@ -74,6 +75,7 @@ public:
              std::function<void()> on_taken, clock::duration deadline = std::chrono::seconds(30));
     Handover(Handover const&) = delete;
     Handover& operator=(Handover const&) = delete;
+    /// Nobody can take over any more, and the file is removed.
     ~Handover();
 
 private:
@@ -89,13 +91,20 @@ TORNADO_ASIO_EXPORT std::optional<Takeover> take_over(IOLoop& loop, std::string 
 /// the old process go on, and closes the sockets that were not taken out.
 class TORNADO_ASIO_EXPORT Takeover {
 public:
+    /// Of the loop.
     using executor_type = asio::any_io_executor;
+    /// Measures time: steps of the system's clock do not touch it.
     using clock = std::chrono::steady_clock;
 
+    /// The part in the take-over goes along; what was moved from can only be destroyed or assigned
+    /// to.
     Takeover(Takeover&&) noexcept;
+    /// Ends the part that this one had, as its destruction does.
     Takeover& operator=(Takeover&&) noexcept;
+    /// Without ready(), the old process goes on.
     ~Takeover();
 
+    /// Where completions run.
     executor_type const& get_executor() const noexcept;
     /// Of the process that is taken over from.
     pid_t pid() const noexcept;
@@ -152,6 +161,6 @@ private:
 /// unix(7), SCM_RIGHTS and SO_PEERCRED.
 TORNADO_ASIO_EXPORT std::optional<Takeover>
 take_over(IOLoop& loop, std::string const& path,
-          Takeover::clock::duration patience = std::chrono::seconds(30));
+          std::chrono::steady_clock::duration patience = std::chrono::seconds(30));
 
 } // namespace tornado

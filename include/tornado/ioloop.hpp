@@ -41,7 +41,9 @@ struct InitiateInExecutor;
 /// It owns nothing and may outlive the timeout and the loop (T018).
 class Timeout {
 public:
+    /// Names no timeout.
     Timeout() = default;
+    /// Whether it names a timeout, be that over or not.
     explicit operator bool() const noexcept { return id_ != 0; }
 
 private:
@@ -86,12 +88,16 @@ struct IOLoopStats {
 /// callbacks: start() then returns.
 class TORNADO_ASIO_EXPORT IOLoop {
 public:
+    /// Measures time: steps of the system's clock do not touch it.
     using clock = std::chrono::steady_clock;
+    /// The io_context's.
     using executor_type = asio::io_context::executor_type;
 
-    /// Bits of a handler's events. A hang-up or error of the descriptor sets each of them that was
-    /// asked for.
-    static constexpr unsigned NONE = 0, READ = 0x001, WRITE = 0x004, ERROR = 0x018;
+    static constexpr unsigned NONE = 0;      ///< of a handler's events: none
+    static constexpr unsigned READ = 0x001;  ///< the bit that means: there is something to read
+    static constexpr unsigned WRITE = 0x004; ///< the bit that means: there is room to write
+    /// A hang-up or an error of the descriptor, which sets all the bits that were asked for.
+    static constexpr unsigned ERROR = 0x018;
 
     /// A loop on an io_context of its own, for one thread. It becomes this thread's current loop
     /// unless `make_current` is false (T031, T032).
@@ -130,7 +136,9 @@ public:
     /// Leaves the thread without a current loop; harmless if it has none (T033).
     static void clear_current();
 
+    /// The io_context that the loop is on; to be used as any of Asio's.
     asio::io_context& context() const noexcept;
+    /// The io_context's executor: what Asio's objects and algorithms take.
     executor_type get_executor() const noexcept;
 
     /// Runs the loop on this thread until stop(); current() is this loop meanwhile, and what it was
@@ -256,6 +264,7 @@ public:
     /// Timeout (T014).
     void remove_timeout(Timeout const& timeout);
 
+    /// Now, by the clock of the timeouts. Tornado: IOLoop.time.
     clock::time_point time() const { return clock::now(); }
 
     /// Runs the coroutine on the loop and then calls `f(exception_ptr, T)`, or `f(exception_ptr)`
@@ -357,6 +366,7 @@ public:
     void start();
     /// No call begins after this (T055).
     void stop();
+    /// Between start() and stop().
     bool is_running() const noexcept;
 
 private:

@@ -41,7 +41,9 @@ class PipeIOStream;
 
 /// A stream is shared by whoever works with it, and by its own operations in flight.
 using IOStreamPtr = std::shared_ptr<IOStream>;
+/// The same for TLS.
 using SSLIOStreamPtr = std::shared_ptr<SSLIOStream>;
+/// The same for pipes.
 using PipeIOStreamPtr = std::shared_ptr<PipeIOStream>;
 
 /// The limits of one stream.
@@ -98,6 +100,7 @@ Protocol make_protocol(int family) {
 ///     co_await stream->write(std::move(answer));     // waits, without a send of its own
 class TORNADO_ASIO_EXPORT WriteOperation {
 public:
+    /// Waits for the write, with a completion token.
     template <asio::completion_token_for<void(error_code)> Token>
     auto operator()(Token&& token) const;
 
@@ -132,8 +135,11 @@ private:
 /// given later too, are destroyed uncalled; get_executor() then runs nothing.
 class TORNADO_ASIO_EXPORT BaseIOStream : public std::enable_shared_from_this<BaseIOStream> {
 public:
+    /// Any of Asio's.
     using executor_type = asio::any_io_executor;
+    /// Measures time: steps of the system's clock do not touch it.
     using clock = std::chrono::steady_clock;
+    /// Asks for no other: there is no layer below.
     using lowest_layer_type = BaseIOStream;
 
     BaseIOStream(BaseIOStream const&) = delete;
@@ -148,6 +154,7 @@ public:
     /// This stream: a layer of Asio's that is laid over it, such as `asio::ssl::stream<IOStream&>`,
     /// asks for what is at the bottom.
     lowest_layer_type& lowest_layer() noexcept { return *this; }
+    /// The same.
     lowest_layer_type const& lowest_layer() const noexcept { return *this; }
 
     /// Reads up to and including the first `delimiter`.
@@ -156,6 +163,7 @@ public:
     /// for an empty delimiter. Tornado: read_until.
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until(std::string_view delimiter, Token&& token = asio::deferred_t());
+    /// The same, with a limit.
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until(std::string_view delimiter, std::size_t max_bytes,
                                   Token&& token = asio::deferred_t());
@@ -175,6 +183,7 @@ public:
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until_regex(std::string_view expression,
                                         Token&& token = asio::deferred_t());
+    /// The same, with a limit.
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_until_regex(std::string_view expression, std::size_t max_bytes,
                                         Token&& token = asio::deferred_t());
@@ -183,6 +192,7 @@ public:
     /// (T061, T078). Completion: `void(error_code, std::string)`. Tornado: read_bytes.
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_bytes(std::size_t n, Token&& token = asio::deferred_t());
+    /// The same, or as many as there are.
     template <asio::completion_token_for<void(error_code, std::string)> Token = asio::deferred_t>
     [[nodiscard]] auto read_bytes(std::size_t n, bool partial, Token&& token = asio::deferred_t());
 
@@ -192,6 +202,7 @@ public:
     /// read_into.
     template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
     [[nodiscard]] auto read_into(asio::mutable_buffer buffer, Token&& token = asio::deferred_t());
+    /// The same, or as many as there are.
     template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
     [[nodiscard]] auto read_into(asio::mutable_buffer buffer, bool partial,
                                  Token&& token = asio::deferred_t());
@@ -234,6 +245,7 @@ public:
     ///     }
     template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
     [[nodiscard]] auto fill(Token&& token = asio::deferred_t());
+    /// The same, until `n` bytes are there.
     template <asio::completion_token_for<void(error_code, std::size_t)> Token = asio::deferred_t>
     [[nodiscard]] auto fill(std::size_t n, Token&& token = asio::deferred_t());
 
@@ -244,8 +256,11 @@ public:
     /// passed (T098). On a closed stream nothing is queued, and whoever waits for the result is
     /// told. Tornado: write.
     WriteOperation write(std::string&& data);
+    /// The same, of a copy.
     WriteOperation write(std::string_view data);
+    /// The same, of a text that ends with a NUL.
     WriteOperation write(char const* data) { return write(std::string_view(data)); }
+    /// The same, of a copy.
     WriteOperation write(asio::const_buffer data);
 
     /// The same with a completion token, `void(error_code)`, which is told of buffer_full too.
@@ -347,8 +362,11 @@ public:
     std::uint64_t bytes_written() const noexcept; ///< handed to the kernel, in all
 
 protected:
+    /// For the streams of this library.
     explicit BaseIOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
+    /// The body of the stream, which is private to the library.
     detail::StreamCore& core() noexcept { return *core_; }
+    /// The same.
     detail::StreamCore const& core() const noexcept { return *core_; }
 
 private:
@@ -392,6 +410,7 @@ public:
     explicit IOStream(asio::basic_stream_socket<Protocol, Executor> socket,
                       StreamOptions const& options = {})
         : IOStream(socket_type(std::move(socket)), options) {}
+    /// The same, of any protocol.
     explicit IOStream(socket_type socket, StreamOptions const& options = {});
     /// Takes an accepted connection onto `executor`.
     IOStream(asio::any_io_executor executor, AcceptedSocket connection,
@@ -409,6 +428,7 @@ public:
     /// the caller, for a name that is none.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     auto connect(Address const& peer, Token&& token = asio::deferred_t());
+    /// The same; with TLS, to a server of that name.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     auto connect(Address const& peer, std::string server_hostname,
                  Token&& token = asio::deferred_t());
@@ -438,9 +458,10 @@ public:
     /// (T123).
     void set_nodelay(bool value);
 
-    /// This end's and the peer's address; empty when not connected or when the descriptor is free:
-    /// a closed stream keeps it while it still sends.
+    /// This end's address; empty when not connected or when the descriptor is free: a closed stream
+    /// keeps it while it still sends.
     Address local_address() const;
+    /// The peer's address; empty likewise.
     Address remote_address() const;
     /// What a balancer said of this connection in the PROXY protocol; null when there was no header
     /// (see TCPServerOptions::proxy_protocol), and when the connection has given its descriptor
@@ -465,6 +486,7 @@ public:
     }
 
 protected:
+    /// For the streams of this library.
     explicit IOStream(std::shared_ptr<detail::StreamCore> core) noexcept;
 
 private:
@@ -505,6 +527,7 @@ public:
                 std::string const& server_hostname = {}, StreamOptions const& options = {})
         : SSLIOStream(socket_type(std::move(socket)), std::move(context), server_side,
                       server_hostname, options) {}
+    /// The same, of any protocol.
     SSLIOStream(socket_type socket, std::shared_ptr<asio::ssl::context> context,
                 bool server_side = false, std::string const& server_hostname = {},
                 StreamOptions const& options = {});
@@ -568,6 +591,7 @@ public:
     /// descriptor and the remedy, when it is not open, or a regular file or directory: epoll cannot
     /// wait for those, IOLoop::run_in_executor can.
     explicit PipeIOStream(int fd, StreamOptions const& options = {});
+    /// The same, on `executor`.
     PipeIOStream(asio::any_io_executor executor, int fd, StreamOptions const& options = {});
     ~PipeIOStream() override;
 

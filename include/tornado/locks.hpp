@@ -37,11 +37,15 @@ class IOLoop;
 /// A flag that can be waited for. Tornado: locks.Event.
 class TORNADO_ASIO_EXPORT Event final : public detail::Waiting {
 public:
+    /// Not set, on IOLoop::current().
     Event();
+    /// The same on `loop`.
     explicit Event(IOLoop& loop);
+    /// The same for plain Asio; completions run on `executor`.
     explicit Event(asio::any_io_executor const& executor);
     ~Event() override;
 
+    /// Whether a wait would complete at once.
     bool is_set() const noexcept { return set_; }
     /// Wakes all who wait, also if clear() comes before they run. Harmless twice.
     void set();
@@ -72,13 +76,17 @@ private:
 /// happens beside a handler of the same loop. Tornado: locks.Condition.
 class TORNADO_ASIO_EXPORT Condition final : public detail::Waiting {
 public:
+    /// On IOLoop::current().
     Condition();
+    /// The same on `loop`.
     explicit Condition(IOLoop& loop);
+    /// The same for plain Asio; completions run on `executor`.
     explicit Condition(asio::any_io_executor const& executor);
     ~Condition() override;
 
     /// Wakes the first `n` who wait, or as many as there are.
     void notify(std::size_t n = 1);
+    /// Wakes all who wait.
     void notify_all();
 
     /// Waits to be notified. Completion: `void(error_code)`; Tornado's False after a time-out is
@@ -107,11 +115,15 @@ class Semaphore;
 /// May outlive its semaphore, and is then nothing. Empty when default-constructed or moved from.
 class TORNADO_ASIO_EXPORT Permit {
 public:
+    /// Holds nothing.
     Permit() = default;
+    /// What is held goes along.
     Permit(Permit&&) noexcept = default;
+    /// Releases what was held, and holds what the other did.
     Permit& operator=(Permit&& other) noexcept;
     ~Permit() { release(); }
 
+    /// Whether it holds something of a semaphore that still lives.
     explicit operator bool() const noexcept { return !semaphore_.expired(); }
     /// Now instead of later; harmless twice.
     void release() noexcept;
@@ -135,7 +147,9 @@ class TORNADO_ASIO_EXPORT Semaphore : public detail::Waiting {
 public:
     /// `value`: how many may still come in. Throws std::invalid_argument if it is negative.
     explicit Semaphore(long long value = 1);
+    /// The same on `loop`.
     Semaphore(IOLoop& loop, long long value = 1);
+    /// The same for plain Asio; completions run on `executor`.
     Semaphore(asio::any_io_executor const& executor, long long value = 1);
     ~Semaphore() override;
 
@@ -170,6 +184,7 @@ public:
     virtual void release();
 
 protected:
+    /// How many may still come in.
     std::size_t value() const noexcept { return value_; }
 
 private:
@@ -194,11 +209,15 @@ private:
 /// then. Tornado: locks.BoundedSemaphore.
 class TORNADO_ASIO_EXPORT BoundedSemaphore final : public Semaphore {
 public:
+    /// As a Semaphore.
     explicit BoundedSemaphore(long long value = 1);
+    /// The same on `loop`.
     BoundedSemaphore(IOLoop& loop, long long value = 1);
+    /// The same for plain Asio; completions run on `executor`.
     BoundedSemaphore(asio::any_io_executor const& executor, long long value = 1);
     ~BoundedSemaphore() override;
 
+    /// Throws std::logic_error, and makes no room, when all have been released.
     void release() override;
 
 private:
@@ -210,13 +229,18 @@ private:
 ///     auto const held = co_await lock.acquire_scoped();
 class TORNADO_ASIO_EXPORT Lock {
 public:
+    /// Any of Asio's.
     using executor_type = asio::any_io_executor;
 
+    /// Nobody's, on IOLoop::current().
     Lock() = default;
+    /// The same on `loop`.
     explicit Lock(IOLoop& loop);
+    /// The same for plain Asio; completions run on `executor`.
     explicit Lock(asio::any_io_executor const& executor);
     ~Lock();
 
+    /// Where completions run.
     executor_type const& get_executor() const noexcept { return semaphore_.get_executor(); }
 
     /// Waits for the lock and takes it, until release(). Completion: `void(error_code)`.

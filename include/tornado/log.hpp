@@ -20,10 +20,10 @@ enum class Logger { general, application, access };
 
 /// One line of log, as the sink receives it. The views live only during the sink's call.
 struct LogRecord {
-    LogLevel level;
-    Logger logger;
-    std::string_view message;
-    std::chrono::system_clock::time_point time;
+    LogLevel level;                             ///< how bad it is
+    Logger logger;                              ///< who says it
+    std::string_view message;                   ///< the line, without an end of line
+    std::chrono::system_clock::time_point time; ///< when it was said
 };
 
 /// Tornado's name of a logger: `tornado.general`, `tornado.application` or `tornado.access`.

@@ -159,6 +159,7 @@ TORNADO_ASIO_EXPORT ListenSocket bind_unix_socket(std::string const& path, unsig
 ///
 /// sd_listen_fds(3), without its library; Tornado has none.
 TORNADO_ASIO_EXPORT std::vector<ListenSocket> systemd_sockets();
+/// The same, those of that name.
 TORNADO_ASIO_EXPORT std::vector<ListenSocket> systemd_sockets(std::string_view name);
 
 /// Receives each accepted connection and the address of its peer.

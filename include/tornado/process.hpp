@@ -35,6 +35,7 @@ class IOLoop;
 /// What a child process has as its stdin, stdout or stderr.
 class Stdio {
 public:
+    /// What there is beside a descriptor of one's own.
     enum Kind {
         inherit,   ///< the same as this process
         STREAM,    ///< a pipe whose other end is a PipeIOStream here
@@ -42,10 +43,12 @@ public:
         to_stdout, ///< for stderr: what stdout is
     };
 
+    /// One of these.
     constexpr Stdio(Kind kind) noexcept : kind_(kind) {}
     /// A descriptor of this process, which keeps it.
     constexpr Stdio(int fd) noexcept : kind_(inherit), fd_(fd), is_given_(true) {}
 
+    /// Whether both say the same.
     constexpr bool operator==(Stdio const&) const = default;
     /// The descriptor that was given, or nothing.
     constexpr std::optional<int> descriptor() const noexcept {
@@ -63,11 +66,12 @@ TORNADO_ASIO_EXPORT std::map<std::string, std::string> environment();
 
 /// How a program is run.
 struct SubprocessOptions {
+    /// `inherit`, `STREAM`, `null` and `to_stdout`, without their class's name.
     using enum Stdio::Kind;
 
-    Stdio stdin_ = inherit;
-    Stdio stdout_ = inherit;
-    Stdio stderr_ = inherit;
+    Stdio stdin_ = inherit;  ///< what the program reads
+    Stdio stdout_ = inherit; ///< what it writes to
+    Stdio stderr_ = inherit; ///< what its complaints go to
     /// Its whole environment, name to value. To add to this process's own: `env["LANG"] = "C"`.
     std::map<std::string, std::string> env = environment();
     /// The directory to run in; empty for this process's own.
@@ -107,7 +111,9 @@ struct SubprocessOptions {
 /// tornado.process.Subprocess, T196 to T203.
 class TORNADO_ASIO_EXPORT Subprocess {
 public:
+    /// Any of Asio's.
     using executor_type = asio::any_io_executor;
+    /// `Subprocess::STREAM`, as Tornado calls it, and the others.
     using enum Stdio::Kind;
 
     /// Starts the program `arguments[0]`, which is looked for in this process's PATH when it has
@@ -119,24 +125,32 @@ public:
     /// memory have run out (T203).
     explicit Subprocess(std::vector<std::string> const& arguments,
                         SubprocessOptions const& options = {});
+    /// The same on `loop`.
     explicit Subprocess(IOLoop& loop, std::vector<std::string> const& arguments,
                         SubprocessOptions const& options = {});
     /// For plain Asio; completions run on `executor`.
     explicit Subprocess(asio::any_io_executor executor, std::vector<std::string> const& arguments,
                         SubprocessOptions const& options = {});
 
+    /// Streams and waits go along; what was moved from can only be destroyed or assigned to.
     Subprocess(Subprocess&&) noexcept;
+    /// Lets go of the program that this one had, as its destruction does.
     Subprocess& operator=(Subprocess&&) noexcept;
+    /// Leaves the program alone.
     ~Subprocess();
 
+    /// Where completions run.
     executor_type const& get_executor() const noexcept;
 
     /// This end of the pipe where that was asked for (Stdio::STREAM), otherwise null. Closing
     /// stdin_stream() is the end of the program's input.
     PipeIOStreamPtr stdin_stream() const { return streams_[0]; }
+    /// The end of its output; null likewise.
     PipeIOStreamPtr stdout_stream() const { return streams_[1]; }
+    /// The end of its errors; null likewise.
     PipeIOStreamPtr stderr_stream() const { return streams_[2]; }
 
+    /// The process's number, which the system may give to another one when the program has ended.
     pid_t pid() const noexcept;
     /// How the program ended: with its status, or by a signal, as a negative number. Nothing while
     /// it runs. 255 when its status was taken by somebody else: by waitpid(-1) elsewhere in this
@@ -153,6 +167,7 @@ public:
     [[nodiscard]] auto wait_for_exit(Token&& token = asio::deferred_t()) {
         return wait_for_exit(true, std::forward<Token>(token));
     }
+    /// The same; with `raise_error` false an end other than 0 is no error.
     template <asio::completion_token_for<void(error_code, int)> Token = asio::deferred_t>
     [[nodiscard]] auto wait_for_exit(bool raise_error, Token&& token = asio::deferred_t()) {
         return asio::async_initiate<Token, void(error_code, int)>(
@@ -172,6 +187,7 @@ public:
     void set_exit_callback(F&& f) {
         set_callback(detail::Function<void(int)>(std::forward<F>(f)));
     }
+    /// Leaves no callback.
     void set_exit_callback(std::nullptr_t) { set_callback({}); }
 
     /// Nothing if the program has ended. Throws system_error when it may not be signalled, or there

@@ -32,9 +32,11 @@ struct TORNADO_ASIO_EXPORT ProxyHeader {
         std::string key_algorithm;       ///< of its key
     };
 
-    /// The client's end and the balancer's; empty when the header names none, as for a balancer's
-    /// own check of whether the server lives.
-    Address source, destination;
+    /// The client's end; empty when the header names none, as for a balancer's own check of whether
+    /// the server lives.
+    Address source;
+    /// The balancer's end, which the client has connected to; empty likewise.
+    Address destination;
     /// Of version 2, in the order in which they came: a type, and a value of any bytes.
     std::vector<std::pair<std::uint8_t, std::string>> tlvs;
 
@@ -42,7 +44,7 @@ struct TORNADO_ASIO_EXPORT ProxyHeader {
     std::string tlv(std::uint8_t type) const;
     std::string alpn() const { return tlv(0x01); }      ///< "h2", "http/1.1"
     std::string authority() const { return tlv(0x02); } ///< the host name that the client asked for
-    std::string unique_id() const { return tlv(0x05); }
+    std::string unique_id() const { return tlv(0x05); } ///< the balancer's name of the connection
     /// Empty when the client spoke clear text.
     std::optional<Tls> tls() const;
 

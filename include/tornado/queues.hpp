@@ -22,6 +22,7 @@ namespace tornado {
 /// get_nowait() found nothing.
 class TORNADO_ASIO_EXPORT QueueEmpty : public std::runtime_error {
 public:
+    /// The library's.
     QueueEmpty();
     ~QueueEmpty() override;
 };
@@ -29,6 +30,7 @@ public:
 /// put_nowait() found no room.
 class TORNADO_ASIO_EXPORT QueueFull : public std::runtime_error {
 public:
+    /// The library's; `maxsize` is told in what().
     explicit QueueFull(std::size_t maxsize);
     ~QueueFull() override;
 };
@@ -61,13 +63,16 @@ public:
 template <class T, class Items = detail::OldestFirst<T>>
 class Queue final : public detail::Waiting {
 public:
+    /// What it holds.
     using value_type = T;
 
     /// `maxsize`: how many items it holds, 0: any number. Throws std::invalid_argument if it is
     /// negative.
     explicit Queue(long long maxsize = 0) : Queue(IOLoop::current(), maxsize) {}
+    /// The same on `loop`.
     explicit Queue(IOLoop& loop, long long maxsize = 0)
         : Queue(asio::any_io_executor(loop.get_executor()), maxsize) {}
+    /// The same for plain Asio; completions run on `executor`.
     explicit Queue(asio::any_io_executor const& executor, long long maxsize = 0)
         : Waiting(executor),
           maxsize_(detail::checked_maxsize(maxsize)),
@@ -75,10 +80,13 @@ public:
           putters_(*this),
           joiners_(*this) {}
 
+    /// How many items it holds; 0: any number.
     std::size_t maxsize() const noexcept { return maxsize_; }
     /// Items in the queue; those of producers who wait are not.
     std::size_t qsize() const noexcept { return items_.size(); }
+    /// Whether get() would wait.
     bool empty() const noexcept { return qsize() == 0; }
+    /// Whether put() would wait.
     bool full() const noexcept { return maxsize_ != 0 && qsize() >= maxsize_; }
 
     /// Puts an item in, when there is room. Completion: `void(error_code)`. The default token,

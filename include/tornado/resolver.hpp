@@ -44,6 +44,7 @@ class TetheredExecutor;
 /// tornado.netutil.Resolver, T177, T178, T180.
 class TORNADO_ASIO_EXPORT Resolver {
 public:
+    /// Any of Asio's.
     using executor_type = asio::any_io_executor;
 
     /// The one who asked, for look_up to call with the result; only moved.
@@ -51,6 +52,7 @@ public:
 
     /// A resolver on IOLoop::current().
     Resolver();
+    /// A resolver on `loop`.
     explicit Resolver(IOLoop& loop);
     /// For plain Asio; completions run on `executor`.
     explicit Resolver(asio::any_io_executor executor);
@@ -59,6 +61,7 @@ public:
     Resolver& operator=(Resolver const&) = delete;
     virtual ~Resolver();
 
+    /// Where completions run.
     executor_type const& get_executor() const noexcept;
 
     /// Completion: `void(error_code, std::vector<Address>)`, the addresses of `host` with `port`,
@@ -89,6 +92,7 @@ public:
                                                                   }},
                                                token, std::move(host), std::uint16_t{port}, family);
     }
+    /// The same, of any family.
     template <
         asio::completion_token_for<void(error_code, std::vector<Address>)> Token = asio::deferred_t>
     [[nodiscard]] auto resolve(std::string host, detail::Port port,
@@ -123,9 +127,12 @@ private:
     std::unique_ptr<detail::TetheredExecutor> executor_;
 };
 
+/// Whoever asked a Resolver: look_up calls it once with the result.
 class TORNADO_ASIO_EXPORT Resolver::Completion {
 public:
+    /// What was moved from completes nothing.
     Completion(Completion&&) noexcept = default;
+    /// The one that is replaced completes with `operation_aborted` if it was not called.
     Completion& operator=(Completion&& other) noexcept;
     /// One that was not called completes with `operation_aborted`.
     ~Completion();
@@ -157,29 +164,36 @@ class TORNADO_ASIO_EXPORT OverrideResolver : public Resolver {
 public:
     /// What is asked for; the more it says, the sooner it counts.
     struct Key {
+        /// Any port and family of a name.
         template <std::convertible_to<std::string> Host>
         Key(Host&& name) : host(std::forward<Host>(name)) {}
+        /// One port of a name.
         Key(std::string name, detail::Port with) : host(std::move(name)), port(with) {}
+        /// One port of a name, where that family is asked for.
         Key(std::string name, detail::Port with, int only)
             : host(std::move(name)), port(with), family(only) {}
 
-        std::string host;
-        std::optional<std::uint16_t> port;
-        std::optional<int> family;
+        std::string host;                  ///< a name
+        std::optional<std::uint16_t> port; ///< nothing: any
+        std::optional<int> family;         ///< AF_INET or AF_INET6; nothing: any
 
+        /// An order, as the map wants one.
         bool operator<(Key const& other) const {
             return std::tie(host, port, family) < std::tie(other.host, other.port, other.family);
         }
     };
     /// What is looked up in its place: a name or an IP literal; the port stays unless there is one.
     struct Target {
+        /// A name or address, the port as it is.
         template <std::convertible_to<std::string> Host>
         Target(Host&& name) : host(std::forward<Host>(name)) {}
+        /// A name or address, and another port.
         Target(std::string name, detail::Port instead) : host(std::move(name)), port(instead) {}
 
-        std::string host;
-        std::optional<std::uint16_t> port;
+        std::string host;                  ///< a name or an IP literal
+        std::optional<std::uint16_t> port; ///< nothing: what was asked for
     };
+    /// What is asked for, and what is looked up in its place.
     using Mapping = std::map<Key, Target>;
 
     /// `resolver`, which must outlive this one, looks up what the mapping gives and what it does

@@ -36,6 +36,7 @@ public:
     /// The sockets of bind_sockets, bind_unix_socket or systemd_sockets. Connections wait in the
     /// kernel until the first server listens.
     explicit SharedAcceptor(std::vector<ListenSocket> sockets);
+    /// The same, with one socket.
     explicit SharedAcceptor(ListenSocket socket);
 
     SharedAcceptor(SharedAcceptor const&) = delete;

@@ -29,8 +29,8 @@ enum class CertReqs {
 struct SSLOptions {
     /// A certificate file and its key file; without the latter the key is in the former.
     struct Identity {
-        std::string certfile = {};
-        std::string keyfile = {};
+        std::string certfile = {}; ///< the certificate and those of its authorities
+        std::string keyfile = {};  ///< its private key; empty: in `certfile`
     };
 
     /// The own certificate, followed by those of its intermediate authorities. A server must have

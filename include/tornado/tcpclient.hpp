@@ -23,10 +23,13 @@ class IOLoop;
 
 /// How TCPClient connects; the limits of the stream are StreamOptions'.
 struct ConnectOptions : StreamOptions {
+    /// Measures time: steps of the system's clock do not touch it.
     using clock = std::chrono::steady_clock;
+    /// No limit.
     static constexpr clock::duration none = clock::duration::max();
 
-    // No aggregate: g++ 12 destroys one that is made in a co_await expression twice.
+    /// As they are by default. No aggregate: g++ 12 destroys one that is made in a co_await
+    /// expression twice.
     ConnectOptions() = default;
 
     /// AF_INET or AF_INET6 to try that family's addresses alone.
@@ -59,11 +62,13 @@ struct ConnectOptions : StreamOptions {
 /// context a client is closed: a connect() destroys its handler uncalled.
 class TORNADO_ASIO_EXPORT TCPClient {
 public:
+    /// Any of Asio's.
     using executor_type = asio::any_io_executor;
 
     /// A client on IOLoop::current(). `resolver`: must outlive the client, and may be on another
     /// context, if that is destroyed before the client's; null for a Resolver of its own.
     explicit TCPClient(Resolver* resolver = nullptr);
+    /// The same on `loop`.
     explicit TCPClient(IOLoop& loop, Resolver* resolver = nullptr);
     /// For plain Asio; streams and completions are on `executor`.
     explicit TCPClient(asio::any_io_executor executor, Resolver* resolver = nullptr);
@@ -72,6 +77,7 @@ public:
     TCPClient& operator=(TCPClient const&) = delete;
     ~TCPClient();
 
+    /// Where completions run.
     executor_type const& get_executor() const noexcept;
 
     /// Connects. `host`: a name or an IP literal. Completion: `void(error_code, IOStreamPtr)`, a
@@ -102,6 +108,7 @@ public:
                                }},
             token, std::move(host), std::uint16_t{port}, std::move(options));
     }
+    /// The same, with the options as they are by default.
     template <asio::completion_token_for<void(error_code, IOStreamPtr)> Token = asio::deferred_t>
     [[nodiscard]] auto connect(std::string host, detail::Port port,
                                Token&& token = asio::deferred_t()) {

@@ -30,7 +30,9 @@ class SharedAcceptor;
 
 /// What a server does with each connection; the limits of its streams are StreamOptions' (T161).
 struct TCPServerOptions : StreamOptions {
+    /// Measures time: steps of the system's clock do not touch it.
     using clock = std::chrono::steady_clock;
+    /// No limit.
     static constexpr clock::duration none = clock::duration::max();
 
     /// Serves TLS (SSLIOStream) when it is there: of ssl_options_to_context, or Asio's own. The
@@ -56,6 +58,7 @@ struct TCPServerOptions : StreamOptions {
     ///
     /// The constructor throws std::invalid_argument for a window of less than a byte.
     std::size_t min_rate = 0;
+    /// The time over which `min_rate` is an average.
     clock::duration min_rate_window = std::chrono::seconds(10);
 
     /// With so many connections open accepting pauses; others wait in the kernel's backlog.
@@ -136,7 +139,9 @@ struct TCPServerStats {
 /// is closed.
 class TORNADO_ASIO_EXPORT TCPServer {
 public:
+    /// Any of Asio's.
     using executor_type = asio::any_io_executor;
+    /// That of the options.
     using clock = TCPServerOptions::clock;
     /// Copied once; lives as long as the server or a connection that it handles.
     using StreamHandler = std::function<asio::awaitable<void>(IOStreamPtr, Address)>;
@@ -144,12 +149,14 @@ public:
     /// A server on this thread's current loop; where there is none, on the one that is current when
     /// it first needs one, to listen or start. So it can be made before a fork.
     explicit TCPServer(TCPServerOptions options = {});
+    /// A server on `loop`.
     explicit TCPServer(IOLoop& loop, TCPServerOptions options = {});
 
     /// `handler` takes `(IOStreamPtr, Address)` and returns nothing or an `asio::awaitable<void>`.
     template <std::invocable<IOStreamPtr, Address> Handler>
     TCPServer(Handler handler, TCPServerOptions options = {})
         : TCPServer(adapt(std::move(handler)), std::move(options), Tag()) {}
+    /// The same on `loop`.
     template <std::invocable<IOStreamPtr, Address> Handler>
     TCPServer(IOLoop& loop, Handler handler, TCPServerOptions options = {})
         : TCPServer(loop, adapt(std::move(handler)), std::move(options), Tag()) {}
@@ -158,6 +165,7 @@ public:
     TCPServer& operator=(TCPServer const&) = delete;
     virtual ~TCPServer();
 
+    /// Where completions run.
     executor_type const& get_executor() const;
 
     /// Binds and accepts at once, as often as called (T153); port 0 picks one, see addresses()
@@ -167,6 +175,7 @@ public:
     void listen(SharedAcceptor& acceptor);
     /// Accepts on sockets that bind_sockets, bind_unix_socket or systemd_sockets made.
     void add_sockets(std::vector<ListenSocket> sockets);
+    /// The same, with one socket.
     void add_socket(ListenSocket socket);
     /// Binds, and accepts from start() on; after start() at once (T153).
     void bind(detail::Port port, std::string const& address = "", ListenOptions options = {});
@@ -213,7 +222,8 @@ public:
     /// as long as one is open its port takes connections. Those of a SharedAcceptor are not among
     /// them. Throws system_error when descriptors have run out.
     std::vector<ListenSocket> listen_sockets() const;
-    /// Adds up what the open connections have counted, so that their traffic pays nothing for it.
+    /// What it has done so far. Adds up what the open connections have counted, so that their
+    /// traffic pays nothing for it.
     TCPServerStats stats() const;
 
     /// Called for each connection; on a TLS server the stream is an SSLIOStream, whose handshake

@@ -44,6 +44,7 @@ struct TORNADO_ASIO_EXPORT LoopFixture {
     /// `limit`: what run() waits at most; the seconds of the environment's ASYNC_TEST_TIMEOUT if
     /// that is set, 5 otherwise, as in Tornado.
     LoopFixture();
+    /// The same, with a limit of one's own.
     explicit LoopFixture(IOLoop::clock::duration limit);
     ~LoopFixture();
 
@@ -55,7 +56,9 @@ struct TORNADO_ASIO_EXPORT LoopFixture {
         return loop.run_sync(std::forward<F>(f), limit);
     }
 
+    /// Current on its thread.
     IOLoop loop;
+    /// What run() waits at most.
     IOLoop::clock::duration limit;
 };
 
@@ -63,6 +66,7 @@ struct TORNADO_ASIO_EXPORT LoopFixture {
 /// is the client's. On IOLoop::current() or `executor`. Throws system_error.
 TORNADO_ASIO_EXPORT std::pair<IOStreamPtr, IOStreamPtr>
 stream_pair(StreamOptions const& options = {});
+/// The same on `executor`.
 TORNADO_ASIO_EXPORT std::pair<IOStreamPtr, IOStreamPtr>
 stream_pair(asio::any_io_executor const& executor, StreamOptions const& options = {});
 
@@ -76,9 +80,12 @@ stream_pair(asio::any_io_executor const& executor, StreamOptions const& options 
 ///     auto const serving = server.handle_stream(pair.near, Address());
 class TORNADO_ASIO_EXPORT FaultyPair {
 public:
+    /// For short_reads() and short_writes(): lifts the fault.
     static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
 
+    /// On IOLoop::current(), both with `options`. Throws system_error.
     explicit FaultyPair(StreamOptions const& options = {});
+    /// The same on `executor`.
     explicit FaultyPair(asio::any_io_executor const& executor, StreamOptions const& options = {});
     ~FaultyPair();
 
@@ -90,15 +97,18 @@ public:
     void slow(std::chrono::steady_clock::duration delay);
     /// Near receives nothing, not even the peer's end, until resume_reads().
     void stall_reads();
+    /// Near receives again.
     void resume_reads();
     /// Near sends nothing, as beside a peer that does not read, until resume_writes().
     void stall_writes();
+    /// Near sends again.
     void resume_writes();
     /// The peer's host resets the connection: far closes, and what is under way in either
     /// direction is lost.
     void reset();
 
-    IOStreamPtr near, far;
+    IOStreamPtr near; ///< under test
+    IOStreamPtr far;  ///< its peer
 
 private:
     std::shared_ptr<detail::Faults> faults_;
@@ -116,6 +126,7 @@ private:
 /// is, but set_log_sink() is not to be called meanwhile.
 class TORNADO_ASIO_EXPORT ExpectLog {
 public:
+    /// What is expected, and who is told that it has not come.
     struct Options {
         /// False: the line may come, and need not.
         bool required = true;
@@ -129,6 +140,7 @@ public:
     /// `expression`: a regular expression in Perl's syntax, for the beginning of a line's message.
     /// Throws std::invalid_argument if it is none.
     ExpectLog(Logger logger, std::string const& expression);
+    /// The same, as the options say.
     ExpectLog(Logger logger, std::string const& expression, Options options);
     ExpectLog(ExpectLog const&) = delete;
     ExpectLog& operator=(ExpectLog const&) = delete;

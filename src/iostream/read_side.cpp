@@ -35,8 +35,8 @@ void ReadSide::cancel() noexcept {
 ReadSide::Verdict ReadSide::look(IntoRead const& read) {
     auto const rest = read.buffer + bytes_;
     bytes_ += buffer_.take_into(static_cast<char*>(rest.data()), rest.size());
-    bool const enough = bytes_ == read.buffer.size() || (read.partial && bytes_ != 0);
-    return enough ? Verdict::ready : Verdict::more;
+    bool const done = bytes_ == read.buffer.size() || (read.partial && bytes_ != 0);
+    return done ? Verdict::ready : Verdict::more;
 }
 
 // What the limit forbids to wait for is an overflow as soon as it is passed.

@@ -2,6 +2,7 @@
 // The least program that needs all the headers, the library and what the library stands on.
 #include <tornado.hpp>
 #include <tornado/beast.hpp>
+#include <tornado/testing.hpp>
 
 #include "plugin.hpp"
 

@@ -9,8 +9,7 @@
 #include "support/allocations.hpp"
 #include "support/bounded_loop.hpp"
 #include "support/captured_log.hpp"
-#include "support/events.hpp"
-#include "support/io.hpp"
+#include "support/io_events.hpp"
 #include "support/uncalled.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -34,24 +33,6 @@ using namespace tornado::test;
 using namespace std::literals;
 
 namespace {
-
-struct Locks : Io {
-    Events events;
-
-    /// What has happened once all that can happen now has.
-    std::string now() {
-        poll();
-        return events.take();
-    }
-    std::string later(std::string const& expected) {
-        std::string all;
-        run_until([&] {
-            all += events.take();
-            return all.size() >= expected.size();
-        });
-        return all;
-    }
-};
 
 template <class Primitive>
 auto wait_for(Primitive& lock, auto&& token) {
@@ -86,12 +67,12 @@ void open_one(auto& lock) {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(locks, Locks)
+BOOST_FIXTURE_TEST_SUITE(locks, IoEvents)
 
 // ---- Every one of them
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(completion_is_never_inside_a_call, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     Primitive lock(io.executor());
     bool inside = true;
     int calls = 0;
@@ -113,7 +94,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(completion_is_never_inside_a_call, Primitive, Clos
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_waiter_is_work_until_it_has_completed, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     Primitive lock(io.executor());
     io.poll();
     wait_for(lock, io.events.on("wait"));
@@ -126,7 +107,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_waiter_is_work_until_it_has_completed, Primitive
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_cancelled_waiter_leaves_the_line, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     Primitive lock(io.executor());
     for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
                             asio::cancellation_type::total}) {
@@ -152,7 +133,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_cancelled_waiter_leaves_the_line, Primitive, Clo
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(whose_turn_has_come_is_not_cancelled_any_more, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     Primitive lock(io.executor());
     asio::cancellation_signal signal;
     wait_for(lock, asio::bind_cancellation_slot(signal.slot(), io.events.on("wait")));
@@ -162,7 +143,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(whose_turn_has_come_is_not_cancelled_any_more, Pri
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_time_limit, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     Primitive lock(io.executor());
     wait_for(lock, cancel_after(1ms, io.events.on("callback")));
     BOOST_TEST(io.later("callback!aborted") == "callback!aborted");
@@ -181,7 +162,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_time_limit, Primitive, Closed) {
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(destroyed_while_somebody_waits, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     std::optional<Primitive> lock(std::in_place, io.executor());
     asio::cancellation_signal signal;
     wait_for(*lock, asio::bind_cancellation_slot(signal.slot(), io.events.on("first")));
@@ -194,7 +175,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(destroyed_while_somebody_waits, Primitive, Closed)
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(destroyed_by_the_one_that_was_let_in, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     auto lock = std::make_unique<Primitive>(io.executor());
     wait_for(*lock, [&](error_code) { lock.reset(); });
     wait_for(*lock, io.events.on("second"));
@@ -243,7 +224,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(owned_by_its_waiter_alone_when_the_context_ends, P
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_handler_runs_on_its_own_executor, Primitive, Closed) {
-    Locks io;
+    IoEvents io;
     auto const strand = asio::make_strand(io.context);
     Primitive lock(io.executor());
     bool on_strand = false;

@@ -6,8 +6,7 @@
 #include "tornado/gen.hpp"
 
 #include "support/allocations.hpp"
-#include "support/events.hpp"
-#include "support/io.hpp"
+#include "support/io_events.hpp"
 #include "support/uncalled.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -27,28 +26,7 @@ using namespace tornado;
 using namespace tornado::test;
 using namespace std::literals;
 
-namespace {
-
-struct Queues : Io {
-    Events events;
-
-    std::string now() {
-        poll();
-        return events.take();
-    }
-    std::string later(std::string const& expected) {
-        std::string all;
-        run_until([&] {
-            all += events.take();
-            return all.size() >= expected.size();
-        });
-        return all;
-    }
-};
-
-} // namespace
-
-BOOST_FIXTURE_TEST_SUITE(queues, Queues)
+BOOST_FIXTURE_TEST_SUITE(queues, IoEvents)
 
 // ---- Order and size
 
@@ -182,13 +160,7 @@ BOOST_AUTO_TEST_CASE(get_whose_time_is_over_leaves_its_item_to_the_next) {
     std::string expected = "get!timeout";
     for (int i = 1; i < 10; ++i)
         expected += ", get!timeout";
-    std::string all;
-    run_until([&] {
-        if (auto const some = events.take(); !some.empty())
-            all += (all.empty() ? "" : ", ") + some;
-        return all.size() >= expected.size();
-    });
-    BOOST_TEST(all == expected);
+    BOOST_TEST(later(expected) == expected);
     queue.put_nowait(5);
     BOOST_TEST(now() == "next:5");
 }
