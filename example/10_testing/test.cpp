@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(adds_up) {
 
 BOOST_AUTO_TEST_CASE(what_is_no_number_is_logged_and_ends_the_connection) {
     ExpectLog const expected(tornado::Logger::application,
-                             "Error in connection callback: .* sent what is no number");
+                             "Error in connection callback of .* sent what is no number");
     run([&]() -> asio::awaitable<void> {
         tornado::TCPClient client;
         auto const stream = co_await client.connect("127.0.0.1", port);

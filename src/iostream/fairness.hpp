@@ -20,7 +20,8 @@ struct Company {
 /// one that takes fewer calls.
 class Share {
 public:
-    static constexpr std::uint32_t least = 8 * 1024; // bytes a turn; less is little
+    static constexpr std::uint32_t least = 8 * 1024;   // bytes a turn; less is little
+    static constexpr std::uint32_t most = 1024 * 1024; // bytes a turn; more would save no calls
     static constexpr std::uint32_t short_round = 128 * 1024;
     static constexpr std::uint32_t long_round = 4 * 1024 * 1024;
     static constexpr std::uint64_t of_late = 64 * 1024 * 1024; // bytes that all of them moved
@@ -32,7 +33,7 @@ public:
         auto const others = std::max(++company.turns - last_turn_, 1U);
         last_turn_ = company.turns;
         auto const round = company.moved_since_polite < of_late ? short_round : long_round;
-        return std::max(round / others, least);
+        return std::clamp(round / others, least, most);
     }
     /// It has moved so many. A busy stream has small turns now and then: it is polite when its last
     /// few were small.
