@@ -34,7 +34,7 @@ std::vector<std::uint32_t> busy(Company& company, std::size_t streams) {
 } // namespace
 
 BOOST_AUTO_TEST_CASE(streams_that_are_all_busy_share_a_long_round) {
-    for (std::size_t const streams : {1, 4, 8, 50}) {
+    for (std::size_t const streams : {1u, 4u, 8u, 50u}) {
         Company company;
         for (auto const share : busy(company, streams))
             BOOST_TEST(share == std::min<std::size_t>(Share::most, Share::long_round / streams));
