@@ -154,18 +154,20 @@ void StreamCore::turn() {
     int left = steps_a_turn;
     auto const before = moved();
     auto const until = before + share_.begin(company);
+    auto const end_turn = [&](bool more) {
+        in_turn_ = false;
+        share_.end(company, moved() - before);
+        finish_turn(more);
+    };
     try {
         while (left != 0 && step(until))
             --left;
     } catch (
         ...) { // a handler's exception is the loop's business; the stream goes on in another turn
-        in_turn_ = false;
-        finish_turn(true);
+        end_turn(true);
         throw;
     }
-    in_turn_ = false;
-    share_.end(company, moved() - before);
-    finish_turn(left == 0);
+    end_turn(left == 0);
 }
 
 void StreamCore::finish_turn(bool more) {
