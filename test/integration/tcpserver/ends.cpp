@@ -3,6 +3,7 @@
 #include "tornado/tcpserver.hpp"
 
 #include "support/captured_log.hpp"
+#include "support/echo.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
 
@@ -22,11 +23,6 @@ using namespace tornado;
 using namespace tornado::test;
 
 namespace {
-
-asio::awaitable<void> echo(IOStreamPtr stream, Address) {
-    for (;;)
-        co_await stream->write(co_await stream->read_until("\n"));
-}
 
 /// A server whose handler is a function, and a few clients that it serves.
 struct Served {

@@ -4,6 +4,7 @@
 #include "tornado/tcpserver.hpp"
 
 #include "support/captured_log.hpp"
+#include "support/echo.hpp"
 #include "support/host.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -20,11 +21,6 @@ using namespace tornado;
 using namespace tornado::test;
 
 namespace {
-
-asio::awaitable<void> echo(IOStreamPtr stream, Address) {
-    for (;;)
-        co_await stream->write(co_await stream->read_until("\n"));
-}
 
 /// Leaves this process without a free descriptor; restores the limit at the end.
 class NoDescriptors {

@@ -5,6 +5,7 @@
 #include "support/addresses.hpp"
 #include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
+#include "support/echo.hpp"
 #include "support/host.hpp"
 #include "support/tls.hpp"
 
@@ -22,11 +23,6 @@ using namespace tornado::test;
 using namespace std::literals;
 
 namespace {
-
-asio::awaitable<void> echo(IOStreamPtr stream, Address) {
-    for (;;)
-        co_await stream->write(co_await stream->read_until("\n"));
-}
 
 TCPServerOptions at_most(std::size_t connections) {
     TCPServerOptions options;

@@ -6,6 +6,7 @@
 
 #include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
+#include "support/echo.hpp"
 #include "support/host.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -21,11 +22,6 @@ using namespace tornado;
 using namespace tornado::test;
 
 namespace {
-
-asio::awaitable<void> echo(IOStreamPtr stream, Address) {
-    for (;;)
-        co_await stream->write(co_await stream->read_until("\n"));
-}
 
 TCPServerOptions with_tls(Context context = server_context()) {
     TCPServerOptions options;

@@ -7,6 +7,7 @@
 #include "tornado/tcpserver.hpp"
 
 #include "support/captured_log.hpp"
+#include "support/echo.hpp"
 #include "support/host.hpp"
 #include "support/tls.hpp"
 
@@ -28,11 +29,6 @@ using namespace tornado::test;
 using namespace std::literals;
 
 namespace {
-
-asio::awaitable<void> echo(IOStreamPtr stream, Address) {
-    for (;;)
-        co_await stream->write(co_await stream->read_until("\n"));
-}
 
 asio::awaitable<void> tell_id(IOStreamPtr stream, Address) {
     for (;;) {
