@@ -2,7 +2,7 @@
 // The reading half of a stream: its buffer, the one pending read, and what that read is owed.
 #pragma once
 
-#include "tornado/iostream.hpp"
+#include "tornado/base_iostream.hpp"
 
 #include "bytes/read_buffer.hpp"
 #include "bytes/read_request.hpp"

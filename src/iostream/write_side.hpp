@@ -2,7 +2,7 @@
 // The writing half of a stream: its queue, and who waits for which part of it to be sent.
 #pragma once
 
-#include "tornado/iostream.hpp"
+#include "tornado/base_iostream.hpp"
 
 #include "bytes/write_queue.hpp"
 
