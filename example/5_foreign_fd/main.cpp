@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
         if (!options.parse(argc, argv))
             return;
 
+        relay::ignore_broken_pipes();
         tornado::IOLoop loop;
         auto const relay = std::make_shared<relay::Relay>(loop, settings);
         tornado::TCPServer server(

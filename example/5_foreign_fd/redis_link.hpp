@@ -7,6 +7,7 @@
 #include "backoff.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <hiredis/async.h>
 #include <initializer_list>
@@ -22,6 +23,12 @@ struct LinkSettings {
     std::chrono::milliseconds retry_time{100}; // doubled each time, and up to a half less by chance
     std::chrono::milliseconds max_retry_time = std::chrono::seconds(10);
 };
+
+/// For main(): hiredis 0.14 writes with write(2), so the signal of a connection that Redis has just
+/// closed would end the process; ignored, it is an error of that connection.
+inline void ignore_broken_pipes() {
+    std::signal(SIGPIPE, SIG_IGN);
+}
 
 class RedisLink {
 public:

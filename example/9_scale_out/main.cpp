@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
             boost::algorithm::split(connections.trusted_proxies, proxies,
                                     [](char c) { return c == ','; });
 
+        relay::ignore_broken_pipes();
         tornado::IOLoop loop;
         std::optional<scale::RedisBus> redis_bus;
         scale::LocalBus local_bus(loop);

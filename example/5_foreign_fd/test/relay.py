@@ -127,6 +127,14 @@ class Relay(program.Conventions, unittest.TestCase):
         ann.send("still there\n")
         self.assertEqual(ann.line(), "still there")
 
+    def test_a_connection_that_is_lost_while_it_is_written_to_raises_no_signal(self):
+        self.redis.start()
+        relay = self.relay()
+        ann = self.client(relay)
+        relay.process.send_signal(signal.SIGPIPE)  # hiredis' write, which may come just too late
+        ann.send("still there\n")
+        self.assertEqual(ann.line(), "still there")
+
     def test_a_server_that_does_not_answer_costs_no_memory(self):
         self.redis.start()
         ann = self.client(self.relay("--max-pending", "100"))

@@ -55,7 +55,13 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.cluster = cluster.Cluster(program.COMMAND, folder.name, workers, options=("--drain-time", 2, *options))
         for part in self.cluster.parts:
             self.addCleanup(part.kill)
+        self.addCleanup(self.check_that_none_has_crashed)
         self.cluster.start()
+
+    def check_that_none_has_crashed(self):
+        for part in self.cluster.parts:
+            if not part.is_alive() and part.process and part.process.returncode not in (0, -signal.SIGKILL):
+                self.fail(f"{part.name} has ended with {part.process.returncode}; its log:\n{part.said()[-2000:]}")
 
     async def client(self, name, room="lobby"):
         client = Client(self.cluster.url, name, room)
@@ -174,6 +180,15 @@ class Failures(Case):
                 if n == 5:
                     self.cluster.redis.ask("CLIENT", "KILL", "TYPE", kind)
             await self.until_all_heard(said, ann, bob)
+
+    async def test_a_connection_to_redis_that_is_lost_while_it_is_written_to_raises_no_signal(self):
+        self.start()
+        ann, bob = await self.pair()
+        for each in self.cluster.workers:
+            each.process.send_signal(signal.SIGPIPE)  # hiredis' write, which may come just too late
+        await ann.say("still here")
+        await self.until_all_heard(1, ann, bob)
+        self.assertEqual(ann.ends + bob.ends, [])
 
     async def test_redis_hangs(self):
         self.start("--answer-time", "0.5")
