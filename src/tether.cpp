@@ -3,6 +3,7 @@
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/intrusive/list.hpp>
 
@@ -30,6 +31,13 @@ public:
     bool has_ended() {
         std::lock_guard const lock(mutex_);
         return ended_;
+    }
+
+    asio::any_io_executor const& executor(asio::io_context& context) {
+        std::lock_guard const lock(mutex_);
+        if (!executor_)
+            executor_ = context.get_executor();
+        return executor_;
     }
 
     void remove(Tether& tether) noexcept {
@@ -63,6 +71,7 @@ private:
     std::mutex mutex_;
     boost::intrusive::list<Tether, Hook, boost::intrusive::constant_time_size<false>> tethers_;
     bool ended_ = false;
+    asio::any_io_executor executor_; // once somebody has asked for it
 };
 
 asio::execution_context::id ContextEnd::id;
@@ -90,6 +99,10 @@ bool has_ended(asio::execution_context& context) {
 
 void describe_tethers(asio::execution_context& context, std::string& lines) {
     asio::use_service<ContextEnd>(context).describe(lines);
+}
+
+asio::any_io_executor const& shared_executor(asio::io_context& context) {
+    return asio::use_service<ContextEnd>(context).executor(context);
 }
 
 std::uint64_t turns_of(asio::execution_context& context) {

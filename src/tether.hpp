@@ -15,7 +15,8 @@
 
 namespace boost::asio {
 class execution_context;
-}
+class io_context;
+} // namespace boost::asio
 
 namespace tornado::detail {
 
@@ -76,6 +77,10 @@ bool has_ended(asio::execution_context& context);
 void describe_tethers(asio::execution_context& context, std::string& lines);
 /// How many turns the context's streams have had.
 std::uint64_t turns_of(asio::execution_context& context);
+
+/// The executor of a context, for all objects that need not keep one of their own; it lives as long
+/// as the context.
+asio::any_io_executor const& shared_executor(asio::io_context& context);
 
 /// What an object without a context has in place of its executor: one that runs nothing, and
 /// destroys what it is given.

@@ -18,8 +18,8 @@ namespace {
 std::shared_ptr<detail::StreamCore> make_core(IOStream::socket_type socket,
                                               StreamOptions const& options) {
     bool const connected = detail::is_connected(socket);
-    return std::make_shared<detail::StreamCore>(
-        std::make_unique<detail::SocketTransport>(std::move(socket)), options, connected);
+    return std::make_shared<detail::StreamCore>(detail::make_socket_transport(std::move(socket)),
+                                                options, connected);
 }
 
 } // namespace
@@ -33,9 +33,8 @@ IOStream::IOStream(socket_type socket, StreamOptions const& options)
 IOStream::IOStream(asio::any_io_executor executor, AcceptedSocket connection,
                    StreamOptions const& options)
     : BaseIOStream(std::make_shared<detail::StreamCore>(
-          std::make_unique<detail::SocketTransport>(
-              std::move(connection).into_socket(std::move(executor))),
-          options, true, connection.id())) {}
+          detail::make_socket_transport(executor, std::move(connection)), options, true,
+          connection.id())) {}
 
 IOStream::IOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : BaseIOStream(std::move(core)) {}

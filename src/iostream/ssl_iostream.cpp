@@ -36,13 +36,12 @@ std::unique_ptr<detail::TlsTransport> make_transport(Context context, bool serve
 
 std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
                                               std::string const& server_hostname,
-                                              IOStream::socket_type socket,
-                                              StreamOptions const& options,
+                                              std::unique_ptr<detail::Transport> lower,
+                                              bool connected, StreamOptions const& options,
                                               BaseIOStream::clock::duration handshake_timeout,
                                               std::uint64_t id = detail::new_connection_id()) {
-    bool const connected = detail::is_connected(socket);
     auto transport = make_transport(std::move(context), server_side, server_hostname);
-    transport->lay_over(std::make_unique<detail::SocketTransport>(std::move(socket)));
+    transport->lay_over(std::move(lower));
     auto const core =
         std::make_shared<detail::StreamCore>(std::move(transport), options, false, id);
     if (connected) {
@@ -52,12 +51,22 @@ std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
     return core;
 }
 
+std::shared_ptr<detail::StreamCore> make_core(Context context, bool server_side,
+                                              std::string const& server_hostname,
+                                              IOStream::socket_type socket,
+                                              StreamOptions const& options) {
+    bool const connected = detail::is_connected(socket);
+    return make_core(std::move(context), server_side, server_hostname,
+                     detail::make_socket_transport(std::move(socket)), connected, options,
+                     detail::handshake_limit);
+}
+
 // For a stream that has given its own away; of TLS if it is an SSLIOStream, which may be asked
 // about that.
 std::shared_ptr<detail::StreamCore> make_closed_core(asio::any_io_executor const& executor,
                                                      Context tls, std::uint64_t id) {
     std::unique_ptr<detail::Transport> transport =
-        std::make_unique<detail::SocketTransport>(IOStream::socket_type(executor));
+        detail::make_socket_transport(IOStream::socket_type(executor));
     if (tls) {
         auto over = make_transport(std::move(tls), true, {});
         over->lay_over(std::move(transport));
@@ -110,8 +119,8 @@ void IOStream::begin_tls(bool server_side, Context context, std::string const& s
 
 SSLIOStream::SSLIOStream(socket_type socket, Context context, bool server_side,
                          std::string const& server_hostname, StreamOptions const& options)
-    : IOStream(make_core(std::move(context), server_side, server_hostname, std::move(socket),
-                         options, detail::handshake_limit)) {
+    : IOStream(
+          make_core(std::move(context), server_side, server_hostname, std::move(socket), options)) {
     set_nodelay(true);
 }
 
@@ -119,8 +128,8 @@ SSLIOStream::SSLIOStream(socket_type socket, Context context, bool server_side,
 SSLIOStream::SSLIOStream(asio::any_io_executor executor, AcceptedSocket connection, Context context,
                          StreamOptions const& options, clock::duration handshake_timeout)
     : IOStream(make_core(std::move(context), true, {},
-                         std::move(connection).into_socket(std::move(executor)), options,
-                         handshake_timeout, connection.id())) {}
+                         detail::make_socket_transport(executor, std::move(connection)), true,
+                         options, handshake_timeout, connection.id())) {}
 
 SSLIOStream::SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : IOStream(std::move(core)) {}

@@ -40,7 +40,7 @@ public:
                  StreamOptions const& options)
         : IOStream(std::make_shared<detail::StreamCore>(
               std::make_unique<detail::FaultyTransport>(
-                  std::make_unique<detail::SocketTransport>(std::move(socket)), std::move(faults)),
+                  detail::make_socket_transport(std::move(socket)), std::move(faults)),
               options)) {}
 };
 

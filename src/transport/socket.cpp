@@ -6,50 +6,110 @@
 #include "transport/send_by_reading.hpp"
 #include "transport/without_sigpipe.hpp"
 
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
+
 #include <cerrno>
+#include <optional>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <utility>
 
 namespace tornado::detail {
+namespace {
 
-SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {
-    if (socket_->is_open())
-        socket_->non_blocking(true);
-}
+// Executor: of the socket, and so in each of its waits. A wait that knows it for an io_context's is
+// a third smaller than one that has to ask.
+template <class Executor>
+class SocketTransport : public Transport {
+public:
+    using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 
-std::size_t SocketTransport::read_some(std::span<asio::mutable_buffer const> buffers,
-                                       error_code& ec) {
+    explicit SocketTransport(Socket socket) : socket_(std::move(socket)) {
+        if (socket_->is_open())
+            socket_->non_blocking(true);
+    }
+
+    int native_handle() noexcept final { return socket_ ? socket_->native_handle() : -1; }
+    std::size_t read_some(std::span<asio::mutable_buffer const> buffers, error_code& ec) final;
+    std::size_t write_some(std::span<asio::const_buffer const> buffers, error_code& ec) final;
+    std::size_t send_file(int file, std::uint64_t offset, std::size_t count, error_code& ec) final;
+    void async_wait(Direction direction, std::shared_ptr<Waiter> waiter) final;
+    Direction establish(error_code& ec) final;
+    Direction connect(Endpoint const& peer, error_code& ec) final;
+    error_code lost() noexcept final;
+    void shutdown_write(error_code& ec) final;
+    void close() noexcept final;
+    int release(error_code& ec) final;
+    void leave_context() noexcept final { socket_.reset(); }
+
+protected:
+    std::optional<Socket> socket_; // until its context ends
+
+private:
+    error_code pending_error() noexcept;
+};
+
+class AnySocket final : public SocketTransport<asio::any_io_executor> {
+public:
+    using SocketTransport::SocketTransport;
+
+    asio::any_io_executor const& executor() noexcept override {
+        return socket_ ? socket_->get_executor() : ended_executor();
+    }
+};
+
+class ContextSocket final : public SocketTransport<asio::io_context::executor_type> {
+public:
+    explicit ContextSocket(Socket socket)
+        : SocketTransport(std::move(socket)),
+          executor_(shared_executor(socket_->get_executor().context())) {}
+
+    asio::any_io_executor const& executor() noexcept override {
+        return socket_ ? executor_ : ended_executor();
+    }
+
+private:
+    asio::any_io_executor const& executor_;
+};
+
+template <class Executor>
+std::size_t SocketTransport<Executor>::read_some(std::span<asio::mutable_buffer const> buffers,
+                                                 error_code& ec) {
     // A single buffer lets Asio call recv, which is cheaper than recvmsg.
     if (buffers.size() == 1 || buffers[1].size() == 0)
         return retry(ec, [&] { return socket_->read_some(buffers[0], ec); });
     return retry(ec, [&] { return socket_->read_some(buffers, ec); });
 }
 
-std::size_t SocketTransport::write_some(std::span<asio::const_buffer const> buffers,
-                                        error_code& ec) {
+template <class Executor>
+std::size_t SocketTransport<Executor>::write_some(std::span<asio::const_buffer const> buffers,
+                                                  error_code& ec) {
     if (buffers.size() == 1)
         return retry(ec, [&] { return socket_->write_some(buffers[0], ec); });
     return retry(ec, [&] { return socket_->write_some(buffers, ec); });
 }
 
-std::size_t SocketTransport::send_file(int file, std::uint64_t offset, std::size_t count,
-                                       error_code& ec) {
+template <class Executor>
+std::size_t SocketTransport<Executor>::send_file(int file, std::uint64_t offset, std::size_t count,
+                                                 error_code& ec) {
     auto at = static_cast<off_t>(offset);
     auto const n =
         without_sigpipe(count, [&] { return ::sendfile(native_handle(), file, &at, count); });
     return sent_or_by_reading(n, *this, file, offset, count, ec);
 }
 
-void SocketTransport::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
+template <class Executor>
+void SocketTransport<Executor>::async_wait(Direction direction, std::shared_ptr<Waiter> waiter) {
     auto const what = direction == Direction::read    ? Socket::wait_read
                       : direction == Direction::write ? Socket::wait_write
                                                       : Socket::wait_error;
     socket_->async_wait(what, Wakeup(std::move(waiter), direction));
 }
 
-error_code SocketTransport::lost() noexcept {
+template <class Executor>
+error_code SocketTransport<Executor>::lost() noexcept {
     pollfd state{native_handle(), 0, 0};
     if (retry([&] { return ::poll(&state, 1, 0); }) != 1 ||
         (state.revents & (POLLERR | POLLHUP)) == 0)
@@ -59,7 +119,8 @@ error_code SocketTransport::lost() noexcept {
 }
 
 // Taken by whoever asks first: SO_ERROR of socket(7).
-error_code SocketTransport::pending_error() noexcept {
+template <class Executor>
+error_code SocketTransport<Executor>::pending_error() noexcept {
     int value = 0;
     socklen_t size = sizeof value;
     if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &value, &size) != 0)
@@ -68,7 +129,8 @@ error_code SocketTransport::pending_error() noexcept {
 }
 
 // Asio's own synchronous connect waits for the end, so the call is made here.
-Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
+template <class Executor>
+Direction SocketTransport<Executor>::connect(Endpoint const& peer, error_code& ec) {
     if (peer.protocol().family() == AF_UNSPEC) { // to connect(2) it means to disconnect
         ec = asio::error::address_family_not_supported;
         return Direction::none;
@@ -96,7 +158,8 @@ Direction SocketTransport::connect(Endpoint const& peer, error_code& ec) {
     return Direction::write;
 }
 
-Direction SocketTransport::establish(error_code& ec) {
+template <class Executor>
+Direction SocketTransport<Executor>::establish(error_code& ec) {
     ec = pending_error();
     if (ec)
         return Direction::none;
@@ -112,17 +175,40 @@ Direction SocketTransport::establish(error_code& ec) {
     return Direction::none;
 }
 
-void SocketTransport::shutdown_write(error_code& ec) {
+template <class Executor>
+void SocketTransport<Executor>::shutdown_write(error_code& ec) {
     socket_->shutdown(Socket::shutdown_send, ec);
 }
 
-void SocketTransport::close() noexcept {
+template <class Executor>
+void SocketTransport<Executor>::close() noexcept {
     error_code ignored; // the descriptor is freed in any case: close(2)
     socket_->close(ignored);
 }
 
-int SocketTransport::release(error_code& ec) {
+template <class Executor>
+int SocketTransport<Executor>::release(error_code& ec) {
     return socket_->release(ec);
+}
+
+} // namespace
+
+std::unique_ptr<Transport> make_socket_transport(asio::generic::stream_protocol::socket socket) {
+    auto const* const executor = socket.get_executor().target<asio::io_context::executor_type>();
+    if (!executor || socket.is_open()) // an open one would have to leave Asio's reactor first
+        return std::make_unique<AnySocket>(std::move(socket));
+    return std::make_unique<ContextSocket>(ContextSocket::Socket(*executor));
+}
+
+std::unique_ptr<Transport> make_socket_transport(asio::any_io_executor const& executor,
+                                                 AcceptedSocket&& connection) {
+    auto const* const context = executor.target<asio::io_context::executor_type>();
+    if (!context)
+        return std::make_unique<AnySocket>(std::move(connection).into_socket(executor));
+    ContextSocket::Socket socket(*context);
+    socket.assign(connection.protocol(), connection.native_handle());
+    connection.release(); // the socket has it now
+    return std::make_unique<ContextSocket>(std::move(socket));
 }
 
 } // namespace tornado::detail

@@ -26,7 +26,7 @@ Transport::Endpoint endpoint_from(Get get, int descriptor) {
 
 // One without a peer waits for connect(), unless it had a peer that is gone: that is there to be
 // read.
-bool is_connected(SocketTransport::Socket& socket) {
+bool is_connected(asio::generic::stream_protocol::socket& socket) {
     if (!socket.is_open())
         return false;
     error_code ec;

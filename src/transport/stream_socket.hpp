@@ -7,7 +7,7 @@
 namespace tornado::detail {
 
 /// False for one that waits for connect().
-bool is_connected(SocketTransport::Socket& socket);
+bool is_connected(asio::generic::stream_protocol::socket& socket);
 
 int family_of(int descriptor) noexcept;
 /// Empty, of the family AF_UNSPEC, when the descriptor has none.
