@@ -17,6 +17,8 @@ namespace {
 // Boost's own bound is per call and grows with the square of the input.
 constexpr std::int64_t free_steps = 1 << 24;
 constexpr std::int64_t steps_per_byte = 16;
+// Less than that a call costs nothing: receiving the bytes has cost more.
+constexpr std::int64_t steps_a_unit = 64;
 
 // A byte as the matcher sees it. For a char, Boost.Regex ends lines at \r and \f too, so that
 // `.+\n` would not match "a\r\n"; found by argument-dependent lookup, these make it Python's \n
@@ -127,7 +129,7 @@ std::optional<std::size_t> search_by_going_back(Expression const& expression,
                                                 std::string_view buffered,
                                                 SearchProgress& progress) {
     auto const size = static_cast<std::int64_t>(buffered.size());
-    auto const allowed = free_steps + steps_per_byte * size - progress.steps;
+    auto const allowed = free_steps + steps_per_byte * size - steps_a_unit * progress.work;
     auto steps_left = allowed;
     Cursor const begin(buffered.data(), &steps_left);
     Cursor const end(buffered.data() + buffered.size(), &steps_left);
@@ -159,7 +161,7 @@ std::optional<std::size_t> search_by_going_back(Expression const& expression,
     } catch (std::exception const&) {
         return std::nullopt;
     }
-    progress.steps += allowed - steps_left;
+    progress.work += static_cast<std::uint32_t>((allowed - steps_left) / steps_a_unit);
     return found ? static_cast<std::size_t>(match[0].second.get() - buffered.data())
                  : buffered.npos;
 }

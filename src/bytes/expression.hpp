@@ -24,7 +24,7 @@ struct Expression {
 
 /// How far one search has come.
 struct SearchProgress : Automaton::Progress {
-    std::int64_t steps = 0; // what going back has cost
+    std::uint32_t work = 0; // what going back has cost, in steps_a_unit
 };
 
 /// One of the last few that this thread asked for, or a new one. Perl's syntax, read as Python

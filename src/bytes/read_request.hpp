@@ -28,7 +28,7 @@ class ReadRequest {
 public:
     ReadRequest() = default; ///< waits for nothing; examine() must not be called
 
-    /// Up to and including `delimiter`, any bytes (up to 14 without an allocation). Throws
+    /// Up to and including `delimiter`, any bytes (up to 6 without an allocation). Throws
     /// std::invalid_argument when it is empty.
     static ReadRequest until(std::string_view delimiter, std::size_t max_bytes = no_limit) {
         if (delimiter.size() != 1)
@@ -81,7 +81,7 @@ private:
 
     std::size_t limit_ = 0; // max_bytes, or the bytes to read
     SearchProgress progress_;
-    std::array<char, 14> delimiter_; // a longer one is expression_'s text
+    std::array<char, 6> delimiter_; // a longer one is expression_'s text
     std::uint8_t delimiter_size_ = 0;
     Kind kind_ = Kind::none;
     std::shared_ptr<Expression const> expression_;

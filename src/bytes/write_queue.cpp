@@ -26,11 +26,11 @@ void WriteQueue::append_slowly(std::string_view data) {
                 last_slice()->block = std::move(block_);
             }
             block_ = std::move(block);
-            tail_ = block_.get();
+            tail_ = 0;
         }
         auto const n = std::min(data.size(), tail_room());
-        std::memcpy(tail_ + tail_size_, data.data(), n);
-        tail_size_ += n;
+        std::memcpy(tail() + tail_size_, data.data(), n);
+        tail_size_ += static_cast<std::uint32_t>(n);
         size_ += n;
         data.remove_prefix(n);
     }
@@ -49,8 +49,8 @@ void WriteQueue::consume_part(std::size_t n) noexcept {
         give_string(std::move(segment.string));
         ++segments_->first;
     }
-    tail_ += n;
-    tail_size_ -= n;
+    tail_ += static_cast<std::uint32_t>(n);
+    tail_size_ -= static_cast<std::uint32_t>(n);
     release_tail();
 }
 
@@ -61,8 +61,8 @@ void WriteQueue::truncate(std::size_t n) noexcept {
         return clear();
     auto excess = size_ - n;
     size_ = n;
-    auto const part = std::min(excess, tail_size_);
-    tail_size_ -= part;
+    auto const part = std::min<std::size_t>(excess, tail_size_);
+    tail_size_ -= static_cast<std::uint32_t>(part);
     excess -= part;
     while (excess != 0) {
         auto& last = segments_->list.back();
@@ -76,7 +76,7 @@ void WriteQueue::truncate(std::size_t n) noexcept {
             block_ = std::move(last.block);
         }
         if (last.string.empty())
-            tail_ = last.data;
+            tail_ = static_cast<std::uint32_t>(last.data - block_.get());
         segments_->list.pop_back();
     }
     release_tail();
@@ -95,7 +95,7 @@ void WriteQueue::append_string(std::string&& data) {
 void WriteQueue::cut_tail() {
     if (tail_size_ == 0)
         return;
-    add({{}, nullptr, tail_, tail_size_});
+    add({{}, nullptr, tail(), tail_size_});
     tail_ += tail_size_;
     tail_size_ = 0;
 }

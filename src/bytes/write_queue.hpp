@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -39,8 +40,8 @@ public:
     void append(std::string_view data) {
         if (data.empty() || data.size() > tail_room())
             return append_slowly(data);
-        std::memcpy(tail_ + tail_size_, data.data(), data.size());
-        tail_size_ += data.size();
+        std::memcpy(tail() + tail_size_, data.data(), data.size());
+        tail_size_ += static_cast<std::uint32_t>(data.size());
         size_ += data.size();
     }
 
@@ -55,7 +56,7 @@ public:
                  ++i)
                 spans[count++] = Span(segments_->list[i].data, segments_->list[i].size);
         if (tail_size_ != 0 && count != spans.size())
-            spans[count++] = Span(tail_, tail_size_);
+            spans[count++] = Span(tail(), tail_size_);
         return count;
     }
     /// The first `n` bytes (n <= size()) are sent: drops them and gives back what they occupied.
@@ -88,10 +89,8 @@ private:
         std::size_t first = 0; // those before it are sent
     };
 
-    std::size_t tail_room() const noexcept {
-        return block_ ? static_cast<std::size_t>(block_.get() + block_size - tail_) - tail_size_
-                      : 0;
-    }
+    char* tail() const noexcept { return block_.get() + tail_; }
+    std::size_t tail_room() const noexcept { return block_ ? block_size - tail_ - tail_size_ : 0; }
     void append_string(std::string&& data);
     void append_slowly(std::string_view data);
     void consume_part(std::size_t n) noexcept;
@@ -103,14 +102,15 @@ private:
         give_block(std::move(block_));
         if (segments_)
             clear_segments();
-        tail_size_ = size_ = 0;
+        tail_size_ = 0;
+        size_ = 0;
     }
     void clear_segments() noexcept;
 
     std::unique_ptr<Segments> segments_;
-    Block block_; // the tail's
-    char* tail_ = nullptr;
-    std::size_t tail_size_ = 0;
+    Block block_;            // the tail's
+    std::uint32_t tail_ = 0; // where it begins there
+    std::uint32_t tail_size_ = 0;
     std::size_t size_ = 0;
 };
 

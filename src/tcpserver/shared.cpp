@@ -168,6 +168,15 @@ void TCPServer::Shared::refuse(std::string const& connection) {
                                  std::to_string(options_.max_connections_per_address));
 }
 
+std::unique_ptr<TCPServer::Shared::Particulars>
+TCPServer::Shared::particulars(std::shared_ptr<ProxyHeader const> header,
+                               detail::AddressCounts::Place place) const {
+    if (!header && !place && !sweeps())
+        return nullptr;
+    return std::make_unique<Particulars>(
+        Particulars{std::move(header), std::move(place), {}, false});
+}
+
 void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address address,
                                           std::shared_ptr<ProxyHeader const> header) {
     IOStreamPtr stream;
@@ -180,7 +189,8 @@ void TCPServer::Shared::handle_connection(AcceptedSocket connection, Address add
             return refuse(detail::connection_name(id, address));
         stream = make_stream(std::move(connection));
         core = detail::StreamAccess::core(*stream).shared_from_this();
-        auto& record = open_.emplace_back(*this, *core, std::move(header), std::move(*place));
+        auto& record =
+            open_.emplace_back(*this, *core, particulars(std::move(header), std::move(*place)));
         record.position = std::prev(open_.end());
         core->observe(&record);
         core->keep_while_establishing();
@@ -213,7 +223,8 @@ void TCPServer::Shared::ended(Connection& connection) noexcept {
     ended_.bytes_out += core.bytes_written();
     if (!core.established()) {
         ++ended_.tls_failures;
-        ended_.handshake_timeouts += core.error() == asio::error::timed_out && !connection.judged;
+        bool const judged = connection.particulars && connection.particulars->judged;
+        ended_.handshake_timeouts += core.error() == asio::error::timed_out && !judged;
     }
     open_.erase(connection.position);
     auto const last = open_.empty() ? std::move(self_) : nullptr;
@@ -254,7 +265,7 @@ void TCPServer::Shared::update_accepting() {
 
 // One timer for all connections costs less than one each, and their traffic pays nothing.
 void TCPServer::Shared::sweep() {
-    if (patience_.period() == detail::Patience::none || open_.empty())
+    if (!sweeps() || open_.empty())
         return;
     struct Dawdler {
         std::shared_ptr<detail::StreamCore> core;
@@ -262,8 +273,8 @@ void TCPServer::Shared::sweep() {
     };
     std::vector<Dawdler> dawdlers;
     for (auto& connection : open_)
-        if (auto const verdict = connection.judge(); verdict != detail::Patience::Verdict::fine) {
-            connection.judged = true;
+        if (auto const verdict = judge(connection); verdict != detail::Patience::Verdict::fine) {
+            connection.particulars->judged = true;
             dawdlers.push_back({connection.core.shared_from_this(), verdict});
         }
     sweep_->expires_after(patience_.period());
@@ -297,9 +308,11 @@ void TCPServer::Shared::count(detail::Patience::Verdict verdict, detail::StreamC
     }
 }
 
-detail::Patience::Verdict TCPServer::Shared::Connection::judge() noexcept {
-    return shared.patience_.judge(
-        {core.bytes_read(), core.bytes_written(), core.unread(), core.awaits_bytes()}, memory);
+detail::Patience::Verdict TCPServer::Shared::judge(Connection& connection) const noexcept {
+    auto const& core = connection.core;
+    return patience_.judge(
+        {core.bytes_read(), core.bytes_written(), core.unread(), core.awaits_bytes()},
+        connection.particulars->memory);
 }
 
 std::size_t TCPServer::Shared::close_all() {

@@ -74,22 +74,26 @@ private:
         bool ended_ = false; // before the deadline
     };
 
-    // What is kept of a connection until its descriptor is free.
-    struct Connection final : detail::StreamObserver {
-        Connection(Shared& server, detail::StreamCore& stream,
-                   std::shared_ptr<ProxyHeader const> said, detail::AddressCounts::Place taken)
-            : shared(server), core(stream), header(std::move(said)), place(std::move(taken)) {}
-        void established() noexcept override { shared.count_handshake(core); }
-        void descriptor_freed() noexcept override { shared.ended(*this); }
-        std::shared_ptr<ProxyHeader const> proxy_header() const noexcept override { return header; }
-        detail::Patience::Verdict judge() noexcept;
-
-        Shared& shared;
-        detail::StreamCore& core;
+    // What a connection has that some servers ask for: its client's words, its limits.
+    struct Particulars {
         std::shared_ptr<ProxyHeader const> header;
         detail::AddressCounts::Place place;
         detail::Patience::Memory memory;
         bool judged = false; // it dawdled, and was counted
+    };
+    // What is kept of a connection until its descriptor is free.
+    struct Connection final : detail::StreamObserver {
+        Connection(Shared& server, detail::StreamCore& stream, std::unique_ptr<Particulars> more)
+            : shared(server), core(stream), particulars(std::move(more)) {}
+        void established() noexcept override { shared.count_handshake(core); }
+        void descriptor_freed() noexcept override { shared.ended(*this); }
+        std::shared_ptr<ProxyHeader const> proxy_header() const noexcept override {
+            return particulars ? particulars->header : nullptr;
+        }
+
+        Shared& shared;
+        detail::StreamCore& core;
+        std::unique_ptr<Particulars> particulars; // null if there are none
         std::list<Connection>::iterator position;
     };
 
@@ -97,6 +101,8 @@ private:
     void take(AcceptedSocket connection, Address const& peer);
     void read_proxy_header(AcceptedSocket connection, Address const& peer);
     IOStreamPtr make_stream(AcceptedSocket connection);
+    std::unique_ptr<Particulars> particulars(std::shared_ptr<ProxyHeader const> header,
+                                             detail::AddressCounts::Place place) const;
     void handle_connection(AcceptedSocket connection, Address address,
                            std::shared_ptr<ProxyHeader const> header = nullptr);
     void drop(std::string const& connection, std::exception_ptr const& reason);
@@ -106,7 +112,9 @@ private:
     std::size_t count() const noexcept { return open_.size() + pending_.size(); }
     void one_less();
     void update_accepting();
+    bool sweeps() const noexcept { return patience_.period() != detail::Patience::none; }
     void sweep();
+    detail::Patience::Verdict judge(Connection& connection) const noexcept;
     void count(detail::Patience::Verdict verdict, detail::StreamCore& core);
     std::size_t close_all();
     void context_ended() noexcept override {}
