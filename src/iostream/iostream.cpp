@@ -24,6 +24,14 @@ std::shared_ptr<detail::StreamCore> make_core(IOStream::socket_type socket,
 
 } // namespace
 
+std::unique_ptr<detail::Transport> detail::carrier_of(AcceptedSocket&& connection,
+                                                      asio::any_io_executor const& executor) {
+    auto carrier =
+        make_socket_transport(executor, connection.protocol(), connection.native_handle());
+    connection.release(); // the carrier has it now
+    return carrier;
+}
+
 IOStream::IOStream(socket_type socket, StreamOptions const& options)
     : BaseIOStream(make_core(std::move(socket), options)) {
     set_nodelay(true);
@@ -33,8 +41,7 @@ IOStream::IOStream(socket_type socket, StreamOptions const& options)
 IOStream::IOStream(asio::any_io_executor executor, AcceptedSocket connection,
                    StreamOptions const& options)
     : BaseIOStream(std::make_shared<detail::StreamCore>(
-          detail::make_socket_transport(executor, std::move(connection)), options, true,
-          connection.id())) {}
+          detail::carrier_of(std::move(connection), executor), options, true, connection.id())) {}
 
 IOStream::IOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : BaseIOStream(std::move(core)) {}

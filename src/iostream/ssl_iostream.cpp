@@ -128,8 +128,8 @@ SSLIOStream::SSLIOStream(socket_type socket, Context context, bool server_side,
 SSLIOStream::SSLIOStream(asio::any_io_executor executor, AcceptedSocket connection, Context context,
                          StreamOptions const& options, clock::duration handshake_timeout)
     : IOStream(make_core(std::move(context), true, {},
-                         detail::make_socket_transport(executor, std::move(connection)), true,
-                         options, handshake_timeout, connection.id())) {}
+                         detail::carrier_of(std::move(connection), executor), true, options,
+                         handshake_timeout, connection.id())) {}
 
 SSLIOStream::SSLIOStream(std::shared_ptr<detail::StreamCore> core) noexcept
     : IOStream(std::move(core)) {}

@@ -21,6 +21,11 @@ class StreamCore;
 /// has written a line, rather than the system's word or an end.
 bool is_tls_failure(error_code ec) noexcept;
 
+/// What carries the bytes of an accepted connection, and owns it. Throws system_error when Asio
+/// cannot take it.
+std::unique_ptr<Transport> carrier_of(AcceptedSocket&& connection,
+                                      asio::any_io_executor const& executor);
+
 /// How long TLS's handshake may take where nobody says so. For tests to shorten.
 extern std::chrono::steady_clock::duration handshake_limit;
 

@@ -201,14 +201,12 @@ std::unique_ptr<Transport> make_socket_transport(asio::generic::stream_protocol:
 }
 
 std::unique_ptr<Transport> make_socket_transport(asio::any_io_executor const& executor,
-                                                 AcceptedSocket&& connection) {
-    auto const* const context = executor.target<asio::io_context::executor_type>();
-    if (!context)
-        return std::make_unique<AnySocket>(std::move(connection).into_socket(executor));
-    ContextSocket::Socket socket(*context);
-    socket.assign(connection.protocol(), connection.native_handle());
-    connection.release(); // the socket has it now
-    return std::make_unique<ContextSocket>(std::move(socket));
+                                                 asio::generic::stream_protocol protocol,
+                                                 int descriptor) {
+    if (auto const* const context = executor.target<asio::io_context::executor_type>())
+        return std::make_unique<ContextSocket>(
+            ContextSocket::Socket(*context, protocol, descriptor));
+    return std::make_unique<AnySocket>(AnySocket::Socket(executor, protocol, descriptor));
 }
 
 } // namespace tornado::detail

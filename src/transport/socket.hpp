@@ -2,8 +2,6 @@
 // Carries a stream's bytes over a TCP or Unix stream socket.
 #pragma once
 
-#include "tornado/netutil.hpp"
-
 #include "transport/transport.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -15,8 +13,10 @@ namespace tornado::detail {
 /// Sets the socket non-blocking, if it is open. Throws system_error when the descriptor is no
 /// socket.
 std::unique_ptr<Transport> make_socket_transport(asio::generic::stream_protocol::socket socket);
-/// Throws system_error when Asio cannot take it, and then keeps it.
+/// Owns `descriptor`, an open socket, once it has returned. Throws system_error when Asio cannot
+/// take it.
 std::unique_ptr<Transport> make_socket_transport(asio::any_io_executor const& executor,
-                                                 AcceptedSocket&& connection);
+                                                 asio::generic::stream_protocol protocol,
+                                                 int descriptor);
 
 } // namespace tornado::detail
