@@ -19,6 +19,10 @@ need() {
         say "this is not Debian: taking it for granted that these or their like are installed: $*"
         return
     }
+    # Debian 12 has a Boost that is new enough beside its default; later releases have one as their default.
+    # shellcheck disable=SC2046 # the names of packages are words
+    grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release ||
+        set -- $(printf '%s\n' "$@" | sed 's/1\.81-dev$/-dev/')
     missing=
     for package in "$@"; do
         state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=
