@@ -253,7 +253,9 @@ private:
 
     template <class Handler>
     auto executor_for(Handler const& handler) const {
-        if constexpr (requires { typename Initiation::executor_type; }) {
+        if constexpr (requires { Initiation::executor_of(handler); }) {
+            return Initiation::executor_of(handler);
+        } else if constexpr (requires { typename Initiation::executor_type; }) {
             return this->get_executor();
         } else {
             using Executor = asio::associated_executor_t<Handler>;

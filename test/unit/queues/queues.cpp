@@ -40,6 +40,19 @@ BOOST_AUTO_TEST_CASE(the_oldest_item_first) {
     BOOST_TEST(queue.empty());
 }
 
+BOOST_AUTO_TEST_CASE(items_that_are_not_made_out_of_nothing) {
+    struct Given { // move-only, and never without a value
+        explicit Given(int n) : value(std::make_unique<int>(n)) {}
+        std::unique_ptr<int> value;
+    };
+    Queue<std::optional<Given>> queue(executor());
+    run_test([&]() -> asio::awaitable<void> {
+        co_await queue.put(Given(1));
+        auto const item = co_await queue.get();
+        BOOST_TEST(*item->value == 1);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(maxsize) {
     BOOST_CHECK_EXCEPTION(Queue<int>(executor(), -1), std::invalid_argument,
                           [](std::exception const& e) {
