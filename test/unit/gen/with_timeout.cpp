@@ -183,9 +183,7 @@ BOOST_AUTO_TEST_CASE(a_coroutine_whose_result_is_not_made_out_of_nothing) {
             co_return Given(7);
         };
         BOOST_TEST(*(co_await with_timeout(1h, give(0s))).value == 7);
-        auto const late = [&]() -> asio::awaitable<void> {
-            co_await with_timeout(1ms, give(1h));
-        };
+        auto const late = [&]() -> asio::awaitable<void> { co_await with_timeout(1ms, give(1h)); };
         BOOST_TEST(word(co_await code_of(late())) == "timeout");
     });
 }
