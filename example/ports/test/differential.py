@@ -37,14 +37,14 @@ class Script:
     def do(self, client, step, *arguments):
         self.groups.append([(client, step, *arguments)])
 
-    def say(self, client, data, pause=0.5):
-        """In pieces, some of them after a pause; more may follow at once."""
+    def say(self, client, data, pauses=0.3):
+        """In pieces, with a pause behind so many of them."""
         self.groups.append([])
         while data:
             size = self.rng.choice([1, 3, len(data) // 3 + 1, len(data)])
             self.groups[-1].append((client, "say", data[:size]))
             data = data[size:]
-            if data and self.rng.random() < pause * size / 64:
+            if data and self.rng.random() < pauses:
                 self.groups.append([])
 
     def at_once(self, saying):
@@ -143,7 +143,7 @@ def rpc(script):
         elif what < 0.3:
             script.at_once([(client, call()) for client in CLIENTS])
         elif what < 0.4:
-            script.say(client, frame(b"wait\0" + b"100") + call() + call(), pause=0)
+            script.say(client, frame(b"wait\0" + b"100") + call() + call(), pauses=0)
             script.do(client, "hear", 8 + 1 + len(b"waited"))
         else:
             script.say(client, b"".join(call() for _ in range(rng.choice([1, 1, 3]))))

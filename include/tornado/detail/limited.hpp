@@ -222,7 +222,7 @@ private:
 };
 
 /// The initiation of an operation, which begins the deadline first. It is an initiation in its
-/// turn, with an executor if the other has one.
+/// turn, with an executor if the other has one, or with one for each handler.
 template <class Initiation>
 class InitiateLimited : public Initiation {
 public:
