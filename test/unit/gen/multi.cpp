@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // multi: all results in order, or the first failure when all have ended.
 #include "tornado/gen.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/io.hpp"
 

@@ -4,6 +4,7 @@
 #include "tornado/queues.hpp"
 
 #include "tornado/gen.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/allocations.hpp"
 #include "support/io_events.hpp"
@@ -395,11 +396,11 @@ BOOST_AUTO_TEST_CASE(owned_by_its_getter_alone_when_the_context_ends) {
 }
 
 BOOST_AUTO_TEST_CASE(on_the_current_loop) {
-    IOLoop loop;
+    LoopFixture test(30s);
     Queue<int> queue;
-    loop.add_callback([&] { queue.put_nowait(3); });
-    BOOST_TEST(loop.run_sync([&] { return queue.get(asio::use_awaitable); }, 30s) == 3);
-    BOOST_TEST((queue.get_executor() == asio::any_io_executor(loop.get_executor())));
+    test.loop.add_callback([&] { queue.put_nowait(3); });
+    BOOST_TEST(test.run([&] { return queue.get(asio::use_awaitable); }) == 3);
+    BOOST_TEST((queue.get_executor() == asio::any_io_executor(test.loop.get_executor())));
 }
 
 BOOST_AUTO_TEST_CASE(waiting_for_an_item_costs_no_allocation) {
