@@ -69,10 +69,10 @@ template <class Rep, class Period, class Token = asio::deferred_t>
 /// otherwise its own error.
 ///
 /// Around an `asio::awaitable<T>`: cancels what the coroutine awaits, and then each thing that it
-/// goes on to await, as any cancellation of a coroutine does; T needs a default constructor. It is
-/// over when the coroutine is, which may catch the error, clean up and even return a value. After
-/// a limit between two reads of one message nobody knows where the next message begins: close the
-/// stream, or limit the one read that takes the whole message.
+/// goes on to await, as any cancellation of a coroutine does. It is over when the coroutine is,
+/// which may catch the error, clean up and even return a value. After a limit between two reads of
+/// one message nobody knows where the next message begins: close the stream, or limit the one read
+/// that takes the whole message.
 ///
 /// Tornado: gen.with_timeout (T124), which cancels nothing: what it waited for goes on, a read
 /// keeps its stream's place and takes bytes that nobody sees, a late exception is logged. Here the
@@ -89,8 +89,13 @@ template <class Rep, class Period, class Token = asio::deferred_t>
 template <class Rep, class Period, class T>
 asio::awaitable<T> with_timeout(std::chrono::duration<Rep, Period> limit,
                                 asio::awaitable<T> awaitable) {
-    co_return co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(awaitable),
-                                      with_timeout(limit, asio::use_awaitable));
+    auto const executor = co_await asio::this_coro::executor;
+    auto const token = with_timeout(limit, asio::use_awaitable);
+    if constexpr (std::is_void_v<T>)
+        co_await asio::co_spawn(executor, std::move(awaitable), token);
+    else
+        co_return detail::value_of<T>(
+            co_await asio::co_spawn(executor, detail::spawned(std::move(awaitable)), token));
 }
 
 /// Completes after `duration`, which may be zero or less: then in the loop's next turn. Completion:
@@ -120,20 +125,18 @@ template <class Rep, class Period,
 /// have the others cancelled instead, use `a && b` of asio::experimental::awaitable_operators.
 /// Cancelling the whole cancels each; their `operation_aborted` is thrown if nothing else went
 /// wrong, and never logged. They begin when the result is awaited, in order, on the executor of the
-/// coroutine that awaits it. Results need a default constructor. Tornado: gen.multi, of whose
-/// children a cancellation reaches none.
+/// coroutine that awaits it. Tornado: gen.multi, of whose children a cancellation reaches none.
 template <class... T>
 asio::awaitable<std::tuple<detail::Valued<T>...>> multi(asio::awaitable<T>... awaitables) {
-    using Results = std::tuple<detail::Valued<T>...>;
     if constexpr (sizeof...(T) == 0) {
-        co_return Results();
+        co_return std::tuple();
     } else {
         auto const executor = co_await asio::this_coro::executor;
         auto ends =
             co_await asio::experimental::make_parallel_group(
-                asio::co_spawn(executor, detail::valued(std::move(awaitables)), asio::deferred)...)
+                asio::co_spawn(executor, detail::spawned(std::move(awaitables)), asio::deferred)...)
                 .async_wait(asio::experimental::wait_for_all(), asio::deferred);
-        co_return detail::results_of<Results>(ends, std::index_sequence_for<T...>());
+        co_return detail::results_of<T...>(ends, std::index_sequence_for<T...>());
     }
 }
 /// The same for as many as there are.
@@ -141,22 +144,22 @@ template <class T>
 asio::awaitable<std::conditional_t<std::is_void_v<T>, void, std::vector<detail::Valued<T>>>>
 multi(std::vector<asio::awaitable<T>> awaitables) {
     auto const executor = co_await asio::this_coro::executor;
-    std::vector<decltype(asio::co_spawn(executor, std::move(awaitables.front()), asio::deferred))>
-        operations;
+    auto const operation = [&](asio::awaitable<T>& awaitable) {
+        return asio::co_spawn(executor, detail::spawned(std::move(awaitable)), asio::deferred);
+    };
+    std::vector<decltype(operation(awaitables.front()))> operations;
     for (auto& awaitable : awaitables)
-        operations.push_back(asio::co_spawn(executor, std::move(awaitable), asio::deferred));
-    if constexpr (std::is_void_v<T>) {
-        if (operations.empty()) // there is no group of none
-            co_return;
-    } else {
-        if (operations.empty())
-            co_return std::vector<T>();
+        operations.push_back(operation(awaitable));
+    std::vector<detail::Valued<T>> results;
+    if (!operations.empty()) { // there is no group of none
+        auto ends = co_await asio::experimental::make_parallel_group(std::move(operations))
+                        .async_wait(asio::experimental::wait_for_all(), asio::deferred);
+        detail::rethrow_first(std::get<1>(ends));
+        for (auto&& end : std::get<2>(ends))
+            results.push_back(detail::value_of<T>(std::move(end)));
     }
-    auto ends = co_await asio::experimental::make_parallel_group(std::move(operations))
-                    .async_wait(asio::experimental::wait_for_all(), asio::deferred);
-    detail::rethrow_first(std::get<1>(ends));
     if constexpr (!std::is_void_v<T>)
-        co_return std::move(std::get<2>(ends));
+        co_return results;
 }
 
 } // namespace tornado

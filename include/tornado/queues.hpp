@@ -47,11 +47,12 @@ public:
 ///     }
 ///     co_await jobs.join();                              // until all are done
 ///
-/// T needs a default constructor and may be move-only. The queue belongs to one loop and its
-/// thread: IOLoop::current() if none is named; with an executor it needs no IOLoop. Of other
-/// threads, add_callback is the way in. Consumers stand in one line and producers in another, the
-/// first one is served first. No operation completes inside the call that starts it, nor inside
-/// the one that makes it possible. Any number may wait.
+/// T may be move-only. It needs a default constructor, because a get() that fails completes with a
+/// T beside its code, as Asio's channels do: hold a type without one in std::optional. The queue
+/// belongs to one loop and its thread: IOLoop::current() if none is named; with an executor it
+/// needs no IOLoop. Of other threads, add_callback is the way in. Consumers stand in one line and
+/// producers in another, the first one is served first. No operation completes inside the call that
+/// starts it, nor inside the one that makes it possible. Any number may wait.
 ///
 /// A wait is cancelled through its slot (any type), and completes with `operation_aborted`: the
 /// waiter has left the line; a producer's item was never in the queue. One whose turn has come is

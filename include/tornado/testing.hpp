@@ -16,8 +16,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace tornado {
 
@@ -154,6 +155,32 @@ public:
 private:
     struct Impl;
     std::shared_ptr<Impl> impl_;
+};
+
+/// While it lives, every line of the log comes here and goes nowhere else: for a test that looks at
+/// all of them, or that there are none. Several may live at a time, and with ExpectLogs: the last
+/// one has the lines, and ends first. Thread-safe as the log is, but set_log_sink() is not to be
+/// called meanwhile. Python: unittest's assertLogs.
+///
+///     CapturedLog const log;
+///     run(...);
+///     BOOST_TEST(log.lines().empty());
+class TORNADO_ASIO_EXPORT CapturedLog {
+public:
+    /// From now on.
+    CapturedLog();
+    CapturedLog(CapturedLog const&) = delete;
+    CapturedLog& operator=(CapturedLog const&) = delete;
+    ~CapturedLog();
+
+    /// The messages until now, in order.
+    std::vector<std::string> lines() const;
+    /// How many of them contain `text`.
+    std::ptrdiff_t count(std::string_view text) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> const impl_;
 };
 
 } // namespace tornado

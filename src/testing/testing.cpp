@@ -9,9 +9,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/regex.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
+#include <mutex>
 #include <stdexcept>
 #include <sys/socket.h>
 
@@ -180,6 +182,34 @@ ExpectLog::~ExpectLog() noexcept(false) {
 
 std::size_t ExpectLog::count() const {
     return impl_->matched;
+}
+
+struct CapturedLog::Impl {
+    std::function<void(LogRecord const&)> before = {};
+    std::mutex mutex = {};
+    std::vector<std::string> lines = {};
+};
+
+CapturedLog::CapturedLog() : impl_(std::make_unique<Impl>()) {
+    impl_->before = detail::exchange_log_sink([impl = impl_.get()](LogRecord const& record) {
+        std::lock_guard const lock(impl->mutex);
+        impl->lines.emplace_back(record.message);
+    });
+}
+
+CapturedLog::~CapturedLog() {
+    detail::exchange_log_sink(impl_->before);
+}
+
+std::vector<std::string> CapturedLog::lines() const {
+    std::lock_guard const lock(impl_->mutex);
+    return impl_->lines;
+}
+
+std::ptrdiff_t CapturedLog::count(std::string_view text) const {
+    auto const all = lines();
+    return std::count_if(all.begin(), all.end(),
+                         [&](std::string const& line) { return line.find(text) != line.npos; });
 }
 
 } // namespace tornado

@@ -232,12 +232,14 @@ void enter(IOStreamPtr stream) {
 
 struct Porting : LoopFixture {
     Porting() : LoopFixture(30s) {}
+};
 
-    /// Lets the loop turn until `done()`.
-    asio::awaitable<void> until(std::function<bool()> done) {
-        while (!done())
-            co_await sleep(1ms);
-    }
+/// A connection that tells when it has gone.
+struct Observed : EchoConnection {
+    Observed(IOStreamPtr stream, Event& end) : EchoConnection(std::move(stream)), gone(end) {}
+    ~Observed() { gone.set(); }
+
+    Event& gone;
 };
 
 struct NoLoop {}; // forks
@@ -266,8 +268,9 @@ BOOST_AUTO_TEST_CASE(echo) {
 }
 
 BOOST_AUTO_TEST_CASE(callback_class) {
-    auto const handler = [](IOStreamPtr stream, Address const&) {
-        std::make_shared<EchoConnection>(std::move(stream))->start();
+    Event gone;
+    auto const handler = [&](IOStreamPtr stream, Address const&) {
+        std::make_shared<Observed>(std::move(stream), gone)->start();
     };
     TCPServer server(handler);
     run([&]() -> asio::awaitable<void> {
@@ -279,7 +282,8 @@ BOOST_AUTO_TEST_CASE(callback_class) {
         }
         BOOST_TEST(connections.size() == 1u);
         stream->close();
-        co_await until([] { return connections.empty(); });
+        co_await gone.wait();
+        BOOST_TEST(connections.empty());
     });
 }
 
@@ -453,9 +457,13 @@ BOOST_AUTO_TEST_CASE(close_callback) {
     Pair pair;
     enter(pair.far);
     BOOST_TEST((members == std::set{pair.far}));
-    pair.far = nullptr;
     pair.near->close();
-    run([&]() -> asio::awaitable<void> { co_await until([] { return members.empty(); }); });
+    run([&]() -> asio::awaitable<void> {
+        auto const [ec, line] = co_await pair.far->read_until("\n", asio::as_tuple(asio::deferred));
+        BOOST_TEST((ec == errc::stream_closed));
+        co_await sleep(0s); // the close callback comes behind what it has ended
+    });
+    BOOST_TEST(members.empty());
 }
 
 BOOST_AUTO_TEST_CASE(exception_in_handle_stream) {

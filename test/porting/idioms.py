@@ -6,6 +6,7 @@ A test here has its counterpart of the same name in idioms.cpp. What Tornado has
 which makes 3's callbacks of today's futures.
 """
 
+import logging
 import os
 import socket
 import ssl
@@ -22,7 +23,7 @@ try:
     from tornado import gen, process
     from tornado.ioloop import IOLoop, PeriodicCallback
     from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
-    from tornado.locks import Lock
+    from tornado.locks import Event, Lock
     from tornado.process import Subprocess
     from tornado.queues import Queue
     from tornado.tcpclient import TCPClient
@@ -232,8 +233,19 @@ def enter(stream):
 
 
 class Server3(TCPServer):
+    def __init__(self):
+        super().__init__()
+        self.ended = Queue()
+
     def handle_stream(self, stream, address):
-        EchoConnection(Stream3(stream))
+        ended = self.ended
+
+        class Connection(EchoConnection):
+            def on_close(self):
+                super().on_close()
+                ended.put_nowait(self)
+
+        Connection(Stream3(stream))
 
 
 class Idioms(AsyncTestCase):
@@ -260,15 +272,15 @@ class Idioms(AsyncTestCase):
 
     @gen_test
     async def test_callback_class(self):
-        port = self.listen(Server3())
-        stream = await TCPClient().connect("127.0.0.1", port)
+        server = Server3()
+        stream = await TCPClient().connect("127.0.0.1", self.listen(server))
         for line in (b"one\n", b"two\n"):
             stream.write(line)
             self.assertEqual(await stream.read_until(b"\n"), line)
         self.assertEqual(len(connections), 1)
         stream.close()
-        while connections:
-            await gen.sleep(0.001)
+        await server.ended.get()
+        self.assertEqual(connections, set())
 
     @gen_test
     async def test_address(self):
@@ -398,8 +410,8 @@ class Idioms(AsyncTestCase):
         near.close()
         with self.assertRaises(StreamClosedError):
             await far.read_until(b"\n")
-        while members:
-            await gen.sleep(0.001)
+        await gen.sleep(0)  # the close callback comes behind what it has ended
+        self.assertEqual(members, set())
 
     @gen_test
     async def test_exception_in_handle_stream(self):
@@ -409,11 +421,14 @@ class Idioms(AsyncTestCase):
                 raise ValueError("a mistake")
 
         held = []
-        with ExpectLog("tornado.application", "Exception in callback"):
+        logged = Event()
+        log = logging.getLogger("tornado.application")
+        tell = lambda record: logged.set() or True
+        log.addFilter(tell)
+        with ExpectLog(log, "Exception in callback"):
             stream = await TCPClient().connect("127.0.0.1", self.listen(Failing()))
-            while not held:
-                await gen.sleep(0.001)
-            await gen.sleep(0.01)
+            await logged.wait()
+        log.removeFilter(tell)
         held[0].write(b"it is still open\n")  # a connection that nobody closes
         self.assertEqual(await stream.read_until(b"\n"), b"it is still open\n")
         held[0].close()

@@ -5,8 +5,6 @@
 A first difference must be one that a sentence explains; what comes after it in the same script is not compared.
 """
 
-import argparse
-import collections
 import json
 import os
 import pathlib
@@ -16,6 +14,9 @@ import sys
 from player import make_script
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+
+from two_sides import DIFFERENT, drive, make_parser
 
 
 class Side:
@@ -123,53 +124,32 @@ def compare(script, theirs, ours):
     theirs, ours = normalise(theirs, True, used), normalise(ours, False, used)
     at = next((number for number, pair in enumerate(zip(theirs, ours)) if pair[0] != pair[1]), None)
     if ["intact", True] not in ours[-1][0]:
-        verdict = "DIFFERENT"  # bytes were lost, doubled or swapped: no rule allows that
+        verdict = DIFFERENT  # bytes were lost, doubled or swapped: no rule allows that
     elif at is None:
         verdict = "equal" if not used else "equal but for " + " ".join(sorted(used))
     else:
         rule = explain(script, at, theirs, ours)
-        verdict = f"on purpose from one place on, {rule}" if rule else "DIFFERENT"
+        verdict = f"on purpose from one place on, {rule}" if rule else DIFFERENT
     return verdict, theirs, ours
 
 
-def show(seed, script, theirs, ours):
+def describe(script):
     limits, kind, groups = script
-    print(f"seed {seed}: {kind} {limits}")
-    groups = groups + [[("take",)], [("close",)], [("take",)], [("all that was taken",)]]
-    for group, tornado, here in zip(groups, theirs, ours):
-        print("  ", *[str(step)[:110] for step in group])
-        if tornado == here:
-            print("      both   ", tornado)
-        else:
-            print("      Tornado", tornado)
-            print("      here   ", here)
+    return f"{kind} {limits}", groups + [[("take",)], [("close",)], [("take",)], [("all that was taken",)]]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, seeds=1000)
     parser.add_argument("extension", help="the folder that it was built in")
-    parser.add_argument("--seeds", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--show", type=int, metavar="SEED", help="what was seen of one script")
     options = parser.parse_args()
-    tornado, library = Side("tornado.iostream", []), Side("beneath.iostream", [options.extension, str(HERE)])
-    seeds = range(options.first, options.first + options.seeds) if options.show is None else [options.show]
-    counts = collections.Counter()
-    for seed in seeds:
-        script = make_script(seed)
-        # What the kernel's timing has made is not seen three times in a row.
-        for _ in range(3):
-            tornado.ask(seed)
-            library.ask(seed)
-            verdict, *traces = compare(script, tornado.answer(), library.answer())
-            if verdict != "DIFFERENT":
-                break
-        counts[verdict] += 1
-        if options.show is not None or verdict == "DIFFERENT" and counts[verdict] <= 10:
-            show(seed, script, *traces)
-    for verdict, count in counts.most_common():
-        print(f"{count} {verdict}")
-    return counts["DIFFERENT"] != 0
+    sides = Side("tornado.iostream", []), Side("beneath.iostream", [options.extension, str(HERE)])
+
+    def play(seed, _):
+        for side in sides:
+            side.ask(seed)
+        return [side.answer() for side in sides]
+
+    return drive(options, make_script, play, compare, describe)
 
 
 if __name__ == "__main__":

@@ -153,18 +153,6 @@ def run_module(module, environment, only):
             sys.exit(f"{module}: the process ended with {process.returncode} before a test began: see {module}.log")
 
 
-def run_again(module, results, environment, exceptions):
-    """Runs what has failed up to four times more, for some tests allow a tenth of a second, of which a TLS request of
-    Tornado's own takes most.
-    """
-    failed = [test for test, (outcome, _) in results.items() if outcome == "failed"]
-    for test in [test for test in failed if exception_for(test, exceptions)[0] is None][:5]:
-        for _ in range(4):
-            if results[test][0] == "failed":
-                print(f"once more: {test}: {results[test][1]}")
-                results.update(run_module(module, environment, test))
-
-
 def kill_group(group):
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
@@ -189,12 +177,14 @@ def judge(module, results, exceptions):
 
 def main(extension, modules, only):
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([extension, str(HERE)]), LANG="C.UTF-8")
+    # Or each request over TLS reads the system's authorities, which no test needs: on a busy machine that alone takes
+    # longer than the tenth of a second which some allow, with Tornado's own streams too.
+    environment["SSL_CERT_FILE"] = os.devnull
     exceptions = [] if only else read_exceptions()
     counts = dict.fromkeys(("passed", *KINDS, "skipped by itself", "failed"), 0)
     for module in modules:
         pathlib.Path(f"{module}.log").unlink(missing_ok=True)
         results = run_module(module, environment, only)
-        run_again(module, results, environment, exceptions)
         for verdict, test, text in judge(module, results, exceptions):
             counts[verdict] += 1
             if verdict != "passed":

@@ -3,8 +3,8 @@
 #include "tornado/log.hpp"
 
 #include "tornado/error.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/processes.hpp"
 
 #include <boost/asio/error.hpp>
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(a_sink_receives_the_whole_record) {
 }
 
 BOOST_AUTO_TEST_CASE(the_level_decides_what_is_logged) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     set_log_level(LogLevel::debug);
     log(Logger::general, LogLevel::debug, "one");
     set_log_level(LogLevel::error);

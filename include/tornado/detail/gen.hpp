@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What sleep begins, and what multi makes of its ends.
+// What sleep begins, and what multi and with_timeout make of coroutines and of their ends.
 #pragma once
 
 #include "tornado/detail/failures.hpp"
@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -24,7 +25,10 @@ namespace tornado::detail {
 
 // ---- sleep
 
-struct InitiateSleep {
+class InitiateSleep {
+    struct None {};
+
+public:
     template <class Handler>
     void operator()(Handler&& handler, asio::steady_timer::duration duration) const {
         auto const timer = std::allocate_shared<asio::steady_timer>(
@@ -33,9 +37,7 @@ struct InitiateSleep {
         timer->async_wait(asio::consign(std::forward<Handler>(handler), timer));
     }
 
-private:
-    struct None {};
-
+    /// For a time limit, too: a get_executor() would not know the handler.
     template <class Handler>
     static asio::any_io_executor executor_of(Handler const& handler) {
         if constexpr (std::is_same_v<asio::associated_executor_t<Handler, None>, None>)
@@ -45,26 +47,47 @@ private:
     }
 };
 
-// ---- multi
+// ---- multi and with_timeout
 
 /// Results that can be put in a row: that of a coroutine which has none is std::monostate.
 template <class T>
 using Valued = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
+/// What co_spawn can complete with, whose failures come with a result made out of nothing.
 template <class T>
-asio::awaitable<T> valued(asio::awaitable<T> awaitable) {
-    return awaitable;
+using Spawned =
+    std::conditional_t<std::is_default_constructible_v<Valued<T>>, Valued<T>, std::optional<T>>;
+
+template <class T>
+asio::awaitable<Spawned<T>> spawned(asio::awaitable<T> awaitable) {
+    if constexpr (std::is_same_v<T, Spawned<T>>) {
+        return awaitable;
+    } else {
+        return [](asio::awaitable<T> within) -> asio::awaitable<Spawned<T>> {
+            if constexpr (std::is_void_v<T>) {
+                co_await std::move(within);
+                co_return std::monostate();
+            } else {
+                co_return co_await std::move(within);
+            }
+        }(std::move(awaitable));
+    }
 }
-inline asio::awaitable<std::monostate> valued(asio::awaitable<void> awaitable) {
-    co_await std::move(awaitable);
-    co_return std::monostate();
+
+/// The result of a coroutine that has ended well.
+template <class T>
+Valued<T> value_of(Spawned<T>&& result) {
+    if constexpr (std::is_same_v<Valued<T>, Spawned<T>>)
+        return std::move(result);
+    else
+        return *std::move(result);
 }
 
 /// `ends`: the order of the ends, which nobody needs, then an exception and a result of each.
-template <class Results, class Ends, std::size_t... I>
-Results results_of(Ends& ends, std::index_sequence<I...>) {
+template <class... T, class Ends, std::size_t... I>
+std::tuple<Valued<T>...> results_of(Ends& ends, std::index_sequence<I...>) {
     rethrow_first({std::get<1 + 2 * I>(ends)...});
-    return Results(std::move(std::get<2 + 2 * I>(ends))...);
+    return {value_of<T>(std::move(std::get<2 + 2 * I>(ends)))...};
 }
 
 } // namespace tornado::detail

@@ -222,7 +222,7 @@ private:
 };
 
 /// The initiation of an operation, which begins the deadline first. It is an initiation in its
-/// turn, with an executor if the other has one.
+/// turn, with an executor if the other has one, or with one for each handler.
 template <class Initiation>
 class InitiateLimited : public Initiation {
 public:
@@ -253,7 +253,9 @@ private:
 
     template <class Handler>
     auto executor_for(Handler const& handler) const {
-        if constexpr (requires { typename Initiation::executor_type; }) {
+        if constexpr (requires { Initiation::executor_of(handler); }) {
+            return Initiation::executor_of(handler);
+        } else if constexpr (requires { typename Initiation::executor_type; }) {
             return this->get_executor();
         } else {
             using Executor = asio::associated_executor_t<Handler>;

@@ -2,8 +2,8 @@
 // What a stream is given in an unusual state or by an unusual caller.
 #include "tornado/iostream.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
 #include "support/io.hpp"

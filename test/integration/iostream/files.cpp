@@ -2,8 +2,8 @@
 // Files among the writes of each kind of stream.
 #include "tornado/gen.hpp"
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/noise.hpp"
 #include "support/stream_pairs.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Signals that come in the midst of a stream's system calls.
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/stream_pairs.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Peers that reset, trickle, end one side or never read.
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/stream_pairs.hpp"
 

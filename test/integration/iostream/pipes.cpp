@@ -2,8 +2,8 @@
 // Streams of descriptors: pipes, FIFOs, terminals, devices, and what their files are left like.
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 #include "support/events.hpp"
 #include "support/processes.hpp"
@@ -559,13 +559,13 @@ BOOST_AUTO_TEST_CASE(what_is_no_stream_is_refused_with_the_remedy) {
 // ---- Ends
 
 BOOST_AUTO_TEST_CASE(a_stream_lives_on_the_current_loop) {
-    IOLoop loop;
+    LoopFixture test(30s);
     Pipe pipe;
     auto const reader = std::make_shared<PipeIOStream>(pipe.reader.give());
     auto const writer = std::make_shared<PipeIOStream>(pipe.writer.give(), StreamOptions());
-    BOOST_TEST(reader->loop() == &loop);
+    BOOST_TEST(reader->loop() == &test.loop);
     writer->write("line\n");
-    auto const line = loop.run_sync([&]() -> asio::awaitable<std::string> {
+    auto const line = test.run([&]() -> asio::awaitable<std::string> {
         return reader->read_until("\n", asio::use_awaitable);
     });
     BOOST_TEST(line == "line\n");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Reading what a peer writes: Tornado's own suite for streams, over each kind of stream.
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/noise.hpp"
 #include "support/stream_pairs.hpp"

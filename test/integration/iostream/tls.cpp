@@ -4,9 +4,9 @@
 
 #include "tornado/iostream.hpp"
 #include "tornado/ssl_options.hpp"
+#include "tornado/testing.hpp"
 
 #include "iostream/stream_core.hpp"
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/stream_pairs.hpp"
 

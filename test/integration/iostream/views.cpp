@@ -2,9 +2,9 @@
 // Reading without a copy, over each kind of stream: buffered, consume and fill.
 #include "tornado/gen.hpp"
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/allocations.hpp"
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/stream_pairs.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Writing, closing and connecting over each kind of stream.
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/stream_pairs.hpp"
 

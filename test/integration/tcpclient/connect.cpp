@@ -2,9 +2,9 @@
 // TCPClient against servers that answer, refuse and keep silent, in both families.
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/addresses.hpp"
-#include "support/captured_log.hpp"
 #include "support/connect_options.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"

@@ -2,9 +2,9 @@
 // TCPClient with TLS: who is trusted, under which name, and how long the handshake may take.
 #include "tornado/tcpclient.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/addresses.hpp"
-#include "support/captured_log.hpp"
 #include "support/certificates.hpp"
 #include "support/connect_options.hpp"
 #include "support/events.hpp"
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_cancellation_or_close_ends_the_handshake) {
 
 BOOST_AUTO_TEST_CASE(a_context_may_be_destroyed_during_the_handshake) {
     auto const held = std::make_shared<int>();
-    auto const listener = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto const listener = bind_unused_port().first;
     {
         asio::io_context context;
         TCPClient client(context.get_executor());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Peers that take their time, beside honest ones that must not suffer for them.
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/allocations.hpp"
-#include "support/captured_log.hpp"
 #include "support/host.hpp"
 #include "support/tls.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // How a server ends: shutdown, and the destruction of any part at any moment.
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/echo.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"

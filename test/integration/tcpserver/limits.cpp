@@ -2,8 +2,8 @@
 // A server at its limits: connections, idle peers, descriptors.
 #include "tornado/shared_acceptor.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/echo.hpp"
 #include "support/host.hpp"
 

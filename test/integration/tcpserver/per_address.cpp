@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // So many connections from one address, and no more.
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/addresses.hpp"
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 #include "support/echo.hpp"
 #include "support/host.hpp"

@@ -2,8 +2,8 @@
 // A server behind a balancer: whose connection it is, and who may say so.
 #include "tornado/proxy_header.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 #include "support/host.hpp"
 #include "support/proxy_headers.hpp"

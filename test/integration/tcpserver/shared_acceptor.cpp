@@ -2,6 +2,8 @@
 // One acceptor for servers on several threads: who gets what, and who accepts.
 #include "tornado/shared_acceptor.hpp"
 
+#include "tornado/testing.hpp"
+
 #include "support/blocking_client.hpp"
 #include "support/loop_servers.hpp"
 
@@ -23,7 +25,7 @@ using namespace tornado::test;
 namespace {
 
 ListenSocket loopback() {
-    return std::move(bind_sockets(0, "127.0.0.1").at(0));
+    return bind_unused_port().first;
 }
 
 /// Servers that share one acceptor. It may go once all listen.

@@ -3,8 +3,8 @@
 #include "support/tls.hpp"
 
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 #include "support/echo.hpp"
 #include "support/host.hpp"

@@ -5,8 +5,8 @@
 #include "tornado/process.hpp"
 #include "tornado/proxy_header.hpp"
 #include "tornado/tcpserver.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/echo.hpp"
 #include "support/host.hpp"
 #include "support/tls.hpp"

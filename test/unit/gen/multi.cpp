@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // multi: all results in order, or the first failure when all have ended.
 #include "tornado/gen.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/io.hpp"
 
@@ -110,6 +110,43 @@ BOOST_AUTO_TEST_CASE(a_vector_of_them) {
     w.end(0);
     w.io.run();
     BOOST_TEST(w.events.take() == "0, 1, 2, 1.aborted, 2.aborted, 0.aborted, all");
+}
+
+BOOST_AUTO_TEST_CASE(results_that_are_not_made_out_of_nothing) {
+    struct Given { // move-only, and never without a value
+        explicit Given(int n) : value(std::make_unique<int>(n)) {}
+        std::unique_ptr<int> value;
+    };
+    Io io;
+    io.run_test([]() -> asio::awaitable<void> {
+        auto const give = [](int n) -> asio::awaitable<Given> {
+            co_await sleep(0s);
+            if (n < 0)
+                throw std::runtime_error("negative");
+            co_return Given(n);
+        };
+        auto const [one, two] = co_await multi(give(1), give(2));
+        BOOST_TEST(*one.value + *two.value == 3);
+        std::vector<asio::awaitable<Given>> all;
+        for (int const n : {3, 4, 5})
+            all.push_back(give(n));
+        auto const results = co_await multi(std::move(all));
+        BOOST_TEST(results.size() == 3u);
+        BOOST_TEST(*results.back().value == 5);
+        bool thrown = false;
+        try {
+            co_await multi(give(1), give(-1));
+        } catch (std::runtime_error const&) {
+            thrown = true;
+        }
+        BOOST_TEST(thrown);
+        std::vector<asio::awaitable<bool>> truths; // a vector of bits
+        for (bool const truth : {true, false})
+            truths.push_back([](bool b) -> asio::awaitable<bool> { co_return b; }(truth));
+        auto const answers = co_await multi(std::move(truths));
+        BOOST_TEST(answers.front());
+        BOOST_TEST(!answers.back());
+    });
 }
 
 BOOST_AUTO_TEST_CASE(none_at_all) {

@@ -37,6 +37,12 @@ asio::awaitable<error_code> code_of(asio::awaitable<void> awaitable) {
     co_return error_code();
 }
 
+/// Move-only, and never without a value.
+struct Given {
+    explicit Given(int n) : value(std::make_unique<int>(n)) {}
+    std::unique_ptr<int> value;
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(with_timeout_and_sleep)
@@ -169,6 +175,19 @@ BOOST_AUTO_TEST_CASE(a_coroutine_in_time_gives_its_result_and_its_exceptions) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_coroutine_whose_result_is_not_made_out_of_nothing) {
+    Io io;
+    io.run_test([&]() -> asio::awaitable<void> {
+        auto const give = [](std::chrono::nanoseconds after) -> asio::awaitable<Given> {
+            co_await sleep(after);
+            co_return Given(7);
+        };
+        BOOST_TEST(*(co_await with_timeout(1h, give(0s))).value == 7);
+        auto const late = [&]() -> asio::awaitable<void> { co_await with_timeout(1ms, give(1h)); };
+        BOOST_TEST(word(co_await code_of(late())) == "timeout");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_coroutine_that_makes_the_best_of_it) {
     Io io;
     io.run_test([&]() -> asio::awaitable<void> {
@@ -224,6 +243,33 @@ BOOST_AUTO_TEST_CASE(sleep_for_a_callback_is_on_the_current_loop) {
     inside = false;
     run_bounded(loop);
     BOOST_TEST(events.take() == "ok");
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_to_a_sleep_that_a_callback_waits_for) {
+    IOLoop loop;
+    Events events;
+    sleep(1h, cancel_after(1ms, events.on("cancelled")));
+    sleep(0s, cancel_after(1h, events.on("slept")));
+    sleep(1h, with_timeout(2ms, [&](error_code ec) {
+              events.add("late " + word(ec));
+              loop.stop();
+          }));
+    run_bounded(loop);
+    BOOST_TEST(events.take() == "slept, cancelled!aborted, late timeout");
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_to_a_sleep_is_kept_where_its_handler_runs) {
+    Io io;
+    IOLoop elsewhere; // current, and not run
+    Events events;
+    auto const strand = asio::make_strand(io.context);
+    sleep(1h, cancel_after(1ms, asio::bind_executor(strand, events.on("callback"))));
+    io.run();
+    BOOST_TEST(events.take() == "callback!aborted");
+    io.run_test([&]() -> asio::awaitable<void> {
+        BOOST_TEST(word(co_await code_of(sleep(1h, cancel_after(1ms, asio::use_awaitable)))) ==
+                   "aborted");
+    });
 }
 
 BOOST_AUTO_TEST_CASE(sleep_on_a_strand) {

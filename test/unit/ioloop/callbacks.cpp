@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // add_callback and its kin: order, iterations, exceptions, coroutines, threads.
 #include "tornado/ioloop.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/allocations.hpp"
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -27,7 +27,6 @@
 
 using namespace tornado;
 using namespace std::chrono_literals;
-using test::CapturedLog;
 using test::run_bounded;
 using test::run_once;
 

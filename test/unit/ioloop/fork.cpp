@@ -2,9 +2,9 @@
 // A loop that crosses a fork works in both processes, and neither is heard of in the other.
 #include "tornado/ioloop.hpp"
 #include "tornado/iostream.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 #include "support/child.hpp"
 #include "support/stream_pairs.hpp"
 
@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(a_callback_from_a_signal_before_the_fork_runs_in_both) {
 #ifndef SANITIZED_THREADS
 
 BOOST_AUTO_TEST_CASE(a_watched_loop_is_watched_in_both) {
-    test::CapturedLog const log;
+    CapturedLog const log;
     IOLoop loop;
     pid_t pid = -1;
     loop.set_blocking_log_threshold(20ms);

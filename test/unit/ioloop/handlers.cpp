@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Descriptor handlers: events, removal at any moment, bad descriptors.
 #include "tornado/ioloop.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -326,7 +326,7 @@ BOOST_AUTO_TEST_CASE(T020_close_with_all_fds_closes_them) {
 }
 
 BOOST_AUTO_TEST_CASE(T024_an_exception_is_logged_and_the_handler_stays) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     IOLoop loop;
     Pair const pair;
     int calls = 0;

@@ -2,8 +2,9 @@
 // The life of a loop: current, start and stop, run_sync, close, its io_context.
 #include "tornado/ioloop.hpp"
 
+#include "tornado/testing.hpp"
+
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
@@ -275,7 +276,7 @@ BOOST_AUTO_TEST_CASE(T042_a_coroutine_that_has_ended_has_not_timed_out) {
 }
 
 BOOST_AUTO_TEST_CASE(T042_a_coroutine_that_cannot_be_cancelled_is_left_behind) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     IOLoop loop;
     asio::steady_timer gate(loop.get_executor(), 1h);
     auto const stubborn = [&]() -> asio::awaitable<int> {
@@ -378,7 +379,7 @@ BOOST_AUTO_TEST_CASE(run_sync_ends_when_its_coroutine_was_destroyed_before_its_e
         }
         return "did not throw";
     };
-    test::CapturedLog const log; // has what the start threw
+    CapturedLog const log; // has what the start threw
     auto const throws = unfinished([](auto&&) { throw std::out_of_range("at the start"); });
     auto const forgets = unfinished([](auto handler) { static_cast<void>(std::move(handler)); });
     auto const nested = [&]() -> asio::awaitable<void> { static_cast<void>(co_await throws()); };

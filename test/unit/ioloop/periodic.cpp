@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // PeriodicCallback on a running loop; its arithmetic is in ioloop_time.cpp.
 #include "tornado/ioloop.hpp"
+#include "tornado/testing.hpp"
 
 #include "ioloop/random.hpp"
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 #include "support/processes.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(T053_T055_stop_and_start_during_a_coroutine_make_one_schedu
 }
 
 BOOST_AUTO_TEST_CASE(T054_an_exception_is_logged_and_the_schedule_goes_on) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     IOLoop loop;
     int calls = 0;
     PeriodicCallback plain(

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Signal handlers on the loop, and callbacks from real signal handlers.
 #include "tornado/ioloop.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(T011_also_when_the_loop_runs_in_another_thread) {
 }
 
 BOOST_AUTO_TEST_CASE(T010_any_callable_is_taken) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     IOLoop loop;
     std::vector<std::string> order;
     loop.add_callback_from_signal([&order] { order.push_back("small"); });
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(T010_any_callable_is_taken) {
 }
 
 BOOST_AUTO_TEST_CASE(T010_too_many_are_dropped_with_a_warning) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     IOLoop loop;
     int calls = 0;
     for (int round = 1; round <= 3; ++round) {
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(signal_callbacks_come_from_several_threads_at_once) {
             loop.call_later(1ms, [&] { loop.stop(); });
         });
     });
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     run_bounded(loop);
     BOOST_TEST(calls > 0);
     BOOST_TEST(calls <= threads * each);
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(a_signal_handler_is_called_each_time_until_replaced_or_remo
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_handler_may_be_a_coroutine_and_throw) {
-    test::CapturedLog const captured;
+    CapturedLog const captured;
     IOLoop loop;
     loop.add_signal_handler(
         SIGUSR1, [&, text = std::string("outlives its removal")]() -> asio::awaitable<void> {

@@ -2,7 +2,8 @@
 // The stream's decisions against a scripted transport: short, slow, full, and broken at each step.
 #include "iostream/stream_core.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
+
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
 

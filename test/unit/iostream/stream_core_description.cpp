@@ -2,7 +2,8 @@
 // What a stream is called, and what it says of itself: what is pending, queued and unread.
 #include "iostream/stream_core.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
+
 #include "support/certificates.hpp"
 #include "support/scripted_stream.hpp"
 #include "support/stream_pairs.hpp"

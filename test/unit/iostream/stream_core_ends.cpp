@@ -3,7 +3,8 @@
 // long it takes its turn.
 #include "iostream/stream_core.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
+
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
 

@@ -2,7 +2,8 @@
 // A file between writes, against a scripted transport: short, slow, and broken at each step.
 #include "iostream/stream_core.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
+
 #include "support/events.hpp"
 #include "support/scripted_stream.hpp"
 

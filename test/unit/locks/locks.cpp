@@ -5,10 +5,10 @@
 
 #include "tornado/gen.hpp"
 #include "tornado/ioloop.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/allocations.hpp"
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 #include "support/io_events.hpp"
 #include "support/uncalled.hpp"
 
@@ -236,26 +236,24 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_handler_runs_on_its_own_executor, Primitive, Clo
 }
 
 BOOST_AUTO_TEST_CASE(on_the_current_loop) {
-    IOLoop loop;
+    LoopFixture test(30s);
     Event event;
     Condition condition;
     Semaphore semaphore;
     BoundedSemaphore bounded;
     Lock lock;
-    loop.run_sync(
-        [&]() -> asio::awaitable<void> {
-            co_await semaphore.acquire();
-            co_await bounded.acquire();
-            co_await lock.acquire();
-            event.set();
-            co_await event.wait();
-            loop.add_callback([&] { condition.notify_all(); });
-            co_await condition.wait();
-        },
-        30s);
-    BOOST_TEST((event.get_executor() == asio::any_io_executor(loop.get_executor())));
+    test.run([&]() -> asio::awaitable<void> {
+        co_await semaphore.acquire();
+        co_await bounded.acquire();
+        co_await lock.acquire();
+        event.set();
+        co_await event.wait();
+        test.loop.add_callback([&] { condition.notify_all(); });
+        co_await condition.wait();
+    });
+    BOOST_TEST((event.get_executor() == asio::any_io_executor(test.loop.get_executor())));
     BOOST_TEST((lock.get_executor() == event.get_executor()));
-    Event elsewhere(loop);
+    Event elsewhere(test.loop);
     BOOST_TEST((elsewhere.get_executor() == event.get_executor()));
 }
 

@@ -4,6 +4,7 @@
 
 #include "tornado/ioloop.hpp"
 #include "tornado/log.hpp"
+#include "tornado/testing.hpp"
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
@@ -97,7 +98,7 @@ struct Logged {
 /// A listening socket on a context that is turned by hand, with what it accepted and what was
 /// logged.
 struct Fixture {
-    explicit Fixture(ListenSocket socket = std::move(bind_sockets(0, "127.0.0.1").at(0)))
+    explicit Fixture(ListenSocket socket = bind_unused_port().first)
         : loop(std::make_shared<AcceptLoop>(context.get_executor(), std::move(socket),
                                             [this](AcceptedSocket connection, Address address) {
                                                 accepted.push_back(std::move(connection));
@@ -437,8 +438,7 @@ BOOST_AUTO_TEST_CASE(one_that_outlives_its_context_is_stopped) {
     for (bool const in_back_off : {false, true}) {
         auto context = std::make_unique<asio::io_context>();
         auto const loop = std::make_shared<AcceptLoop>(
-            context->get_executor(), std::move(bind_sockets(0, "127.0.0.1").at(0)),
-            [](AcceptedSocket, Address) {});
+            context->get_executor(), bind_unused_port().first, [](AcceptedSocket, Address) {});
         loop->start();
         Descriptor client(-1);
         if (in_back_off) {
@@ -459,7 +459,7 @@ BOOST_AUTO_TEST_CASE(one_that_outlives_its_context_is_stopped) {
 }
 
 BOOST_AUTO_TEST_CASE(one_on_a_context_that_has_ended_closes_its_socket) {
-    auto socket = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto socket = bind_unused_port().first;
     auto const loop = std::make_shared<AcceptLoop>(detail::ended_executor(), std::move(socket),
                                                    [](AcceptedSocket, Address) {});
     loop->start();
@@ -553,7 +553,7 @@ BOOST_AUTO_TEST_CASE(T148_an_exception_in_the_callback_is_logged_and_accepting_g
 BOOST_AUTO_TEST_CASE(T188_the_remover_stops_at_any_moment_and_twice) {
     asio::io_context context;
     IOLoop loop(context, false);
-    auto socket = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto socket = bind_unused_port().first;
     auto const address = socket.local_address();
     std::vector<Descriptor> clients;
     for (int i = 0; i < 3; ++i)
@@ -577,7 +577,7 @@ BOOST_AUTO_TEST_CASE(the_handler_stays_when_the_remover_is_dropped) {
     asio::io_context context;
     IOLoop loop(context, false);
     loop.make_current();
-    auto socket = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto socket = bind_unused_port().first;
     auto const address = socket.local_address();
     int accepted = 0;
     add_accept_handler(std::move(socket), [&](AcceptedSocket, Address) { ++accepted; });
@@ -594,7 +594,7 @@ BOOST_AUTO_TEST_CASE(the_remover_may_outlive_the_loop) {
     {
         asio::io_context context;
         IOLoop loop(context, false);
-        auto socket = std::move(bind_sockets(0, "127.0.0.1").at(0));
+        auto socket = bind_unused_port().first;
         address = socket.local_address();
         remove = add_accept_handler(loop, std::move(socket), [held](AcceptedSocket, Address) {});
     }

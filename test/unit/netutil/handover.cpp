@@ -3,10 +3,10 @@
 #include "tornado/handover.hpp"
 
 #include "tornado/ioloop.hpp"
+#include "tornado/testing.hpp"
 
 #include "netutil/passing.hpp"
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 #include "support/processes.hpp"
 
@@ -132,9 +132,9 @@ struct Fixture {
 
     fs::path folder;
     std::string path;
-    test::CapturedLog log;
+    CapturedLog log;
     IOLoop loop;
-    ListenSocket listener = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    ListenSocket listener = bind_unused_port().first;
     std::optional<Handover> handover;
     std::atomic<int> taken = 0; // read by the other thread, too
 };

@@ -2,7 +2,7 @@
 // Socket activation: sockets that are passed, and variables that lie.
 #include "tornado/netutil.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(without_activation_there_are_none) {
 
 BOOST_AUTO_TEST_CASE(those_of_another_process_are_left_alone_and_logged) {
     BOOST_TEST(with_passed({first}, [] {
-                   test::CapturedLog const log;
+                   CapturedLog const log;
                    auto const other = std::to_string(::getppid());
                    ::setenv("LISTEN_PID", other.c_str(), 1);
                    if (!systemd_sockets().empty() || std::getenv("LISTEN_FDS") || !is_open(3))

@@ -3,8 +3,8 @@
 #include "netutil/resolver.hpp"
 
 #include "tornado/netutil.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
 #include "support/io.hpp"

@@ -4,9 +4,9 @@
 
 #include "tornado/ioloop.hpp"
 #include "tornado/netutil.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/bounded_loop.hpp"
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 
 #include <boost/asio/error.hpp>
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_told_is_a_code_and_a_warning) {
         stale = own_name('@');
     }
     BOOST_TEST(code_of(stale) == asio::error::connection_refused);
-    test::CapturedLog const log;
+    CapturedLog const log;
     Variable const variable("NOTIFY_SOCKET", "/no/such/folder");
     BOOST_TEST(!sd_notify("STOPPING=1\nSTATUS=x"));
     BOOST_TEST(log.count("STOPPING=1 at NOTIFY_SOCKET /no/such/folder") == 1);

@@ -2,7 +2,8 @@
 // Subprocess: what a program is started with, its pipes, its end, and everything that goes wrong.
 #include "tornado/process.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
+
 #include "support/descriptors.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
@@ -215,9 +216,9 @@ BOOST_AUTO_TEST_CASE(streams_are_there_where_they_were_asked_for) {
 }
 
 BOOST_AUTO_TEST_CASE(the_default_loop_is_the_current_one) {
-    IOLoop loop;
+    LoopFixture test(10s);
     Subprocess program({"true"});
-    BOOST_TEST(loop.run_sync([&] { return program.wait_for_exit(asio::use_awaitable); }, 10s) == 0);
+    BOOST_TEST(test.run([&] { return program.wait_for_exit(asio::use_awaitable); }) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(null_reads_nothing_and_takes_all) {

@@ -4,6 +4,7 @@
 #include "tornado/queues.hpp"
 
 #include "tornado/gen.hpp"
+#include "tornado/testing.hpp"
 
 #include "support/allocations.hpp"
 #include "support/io_events.hpp"
@@ -38,6 +39,19 @@ BOOST_AUTO_TEST_CASE(the_oldest_item_first) {
     for (int const i : {1, 3, 2})
         BOOST_TEST(queue.get_nowait() == i);
     BOOST_TEST(queue.empty());
+}
+
+BOOST_AUTO_TEST_CASE(items_that_are_not_made_out_of_nothing) {
+    struct Given { // move-only, and never without a value
+        explicit Given(int n) : value(std::make_unique<int>(n)) {}
+        std::unique_ptr<int> value;
+    };
+    Queue<std::optional<Given>> queue(executor());
+    run_test([&]() -> asio::awaitable<void> {
+        co_await queue.put(Given(1));
+        auto const item = co_await queue.get();
+        BOOST_TEST(*item->value == 1);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(maxsize) {
@@ -382,11 +396,11 @@ BOOST_AUTO_TEST_CASE(owned_by_its_getter_alone_when_the_context_ends) {
 }
 
 BOOST_AUTO_TEST_CASE(on_the_current_loop) {
-    IOLoop loop;
+    LoopFixture test(30s);
     Queue<int> queue;
-    loop.add_callback([&] { queue.put_nowait(3); });
-    BOOST_TEST(loop.run_sync([&] { return queue.get(asio::use_awaitable); }, 30s) == 3);
-    BOOST_TEST((queue.get_executor() == asio::any_io_executor(loop.get_executor())));
+    test.loop.add_callback([&] { queue.put_nowait(3); });
+    BOOST_TEST(test.run([&] { return queue.get(asio::use_awaitable); }) == 3);
+    BOOST_TEST((queue.get_executor() == asio::any_io_executor(test.loop.get_executor())));
 }
 
 BOOST_AUTO_TEST_CASE(waiting_for_an_item_costs_no_allocation) {

@@ -2,8 +2,9 @@
 // TCPClient up to the first attempt: names, options, deadlines, ends.
 #include "tornado/tcpclient.hpp"
 
+#include "tornado/testing.hpp"
+
 #include "support/addresses.hpp"
-#include "support/captured_log.hpp"
 #include "support/connect_options.hpp"
 #include "support/descriptors.hpp"
 #include "support/events.hpp"
@@ -148,20 +149,18 @@ BOOST_AUTO_TEST_CASE(T164_a_source_that_is_no_address_fails_loudly) {
 // ---- What cannot even be begun
 
 BOOST_AUTO_TEST_CASE(a_number_that_is_no_port_is_refused_in_the_caller) {
-    IOLoop loop;
-    ScriptedResolver resolver(loop);
-    TCPClient client(loop, &resolver);
+    LoopFixture test(30s);
+    ScriptedResolver resolver(test.loop);
+    TCPClient client(test.loop, &resolver);
     int caught = 0;
-    loop.run_sync(
-        [&]() -> asio::awaitable<void> {
-            for (long const number : {70'000L, -1L})
-                try {
-                    static_cast<void>(co_await client.connect("localhost", number));
-                } catch (std::invalid_argument const& e) {
-                    caught += std::string(e.what()).starts_with("port " + std::to_string(number));
-                }
-        },
-        30s);
+    test.run([&]() -> asio::awaitable<void> {
+        for (long const number : {70'000L, -1L})
+            try {
+                static_cast<void>(co_await client.connect("localhost", number));
+            } catch (std::invalid_argument const& e) {
+                caught += std::string(e.what()).starts_with("port " + std::to_string(number));
+            }
+    });
     BOOST_TEST(caught == 2);
     BOOST_CHECK_THROW(with(&ConnectOptions::source_port, 65'536), std::invalid_argument);
     BOOST_TEST(with(&ConnectOptions::source_port, 65'535).source_port == 65'535);
@@ -224,7 +223,7 @@ BOOST_AUTO_TEST_CASE(T176_close_closes_a_resolver_of_its_own_alone) {
 BOOST_AUTO_TEST_CASE(a_connect_goes_on_without_its_client) {
     on_each_loop([](Host& host) {
         ScriptedResolver resolver(host.loop());
-        auto server = std::move(bind_sockets(0, "127.0.0.1").at(0));
+        auto server = bind_unused_port().first;
         Events events;
         TCPClient(host.loop(), &resolver).connect("x", 80, events.on("x"));
         resolver.answer({server.local_address()});
@@ -261,7 +260,7 @@ BOOST_AUTO_TEST_CASE(each_kind_of_cancellation_ends_the_look_up) {
 // Never used; with a look-up, attempts, or a handshake pending; used.
 BOOST_AUTO_TEST_CASE(a_client_that_outlives_its_context_is_closed) {
     Silent const silent;
-    auto const mute = std::move(bind_sockets(0, "127.0.0.1").at(0)); // its queue accepts
+    auto const mute = bind_unused_port().first; // its queue accepts
     auto const descriptors = open_descriptors();
     for (int stage = 0; stage < 6; ++stage)
         for (bool const used_after : {false, true})
@@ -320,21 +319,19 @@ BOOST_AUTO_TEST_CASE(a_client_that_outlives_its_context_is_closed) {
 // ---- Tokens and executors
 
 BOOST_AUTO_TEST_CASE(the_default_loop_is_the_current_one) {
-    IOLoop loop;
+    LoopFixture test(30s);
     TCPClient client;
-    auto const server = std::move(bind_sockets(0, "127.0.0.1").at(0));
-    loop.run_sync(
-        [&]() -> asio::awaitable<void> {
-            auto const stream = co_await client.connect("127.0.0.1", server.local_address().port());
-            BOOST_TEST(stream->loop() == &loop);
-        },
-        30s);
+    auto const [server, port] = bind_unused_port();
+    test.run([&, number = port]() -> asio::awaitable<void> {
+        auto const stream = co_await client.connect("127.0.0.1", number);
+        BOOST_TEST(stream->loop() == &test.loop);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_client_on_plain_asio_and_with_any_token) {
     asio::thread_pool pool(1);
     TCPClient client(asio::make_strand(pool));
-    auto const server = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto const server = bind_unused_port().first;
     auto stream =
         client.connect("127.0.0.1", server.local_address().port(), {}, asio::use_future).get();
     BOOST_TEST(stream->remote_address() == server.local_address());
@@ -346,7 +343,7 @@ BOOST_AUTO_TEST_CASE(the_resolver_may_be_on_another_context) {
     Io io;
     Io names;
     ScriptedResolver resolver(names.executor());
-    auto const server = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto const server = bind_unused_port().first;
     resolver.always = {server.local_address()};
     TCPClient client(io.executor(), &resolver);
     Events events;
@@ -378,7 +375,7 @@ BOOST_AUTO_TEST_CASE(completion_runs_on_the_handlers_executor) {
     Io io;
     asio::io_context other;
     TCPClient client(io.executor());
-    auto const server = std::move(bind_sockets(0, "127.0.0.1").at(0));
+    auto const server = bind_unused_port().first;
     bool called = false;
     client.connect("127.0.0.1", server.local_address().port(),
                    asio::bind_executor(other, [&](error_code, IOStreamPtr) {

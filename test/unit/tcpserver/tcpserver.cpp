@@ -2,7 +2,8 @@
 // TCPServer: forms of a handler, its failures, and when the server listens.
 #include "tornado/tcpserver.hpp"
 
-#include "support/captured_log.hpp"
+#include "tornado/testing.hpp"
+
 #include "support/host.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -149,24 +150,22 @@ BOOST_AUTO_TEST_CASE(a_callable_may_be_a_coroutine) {
 }
 
 BOOST_AUTO_TEST_CASE(the_default_loop_is_the_current_one) {
-    IOLoop loop;
+    LoopFixture test(30s);
     CallbackServer derived;
     TCPServer given([](IOStreamPtr stream, Address) { return echo(std::move(stream)); });
     derived.listen(0, "127.0.0.1");
     given.listen(0, "127.0.0.1");
     int served = 0;
-    loop.run_sync(
-        [&]() -> asio::awaitable<void> {
-            for (auto const* server : {static_cast<TCPServer*>(&derived), &given}) {
-                asio::ip::tcp::socket client(loop.context());
-                client.connect(server->addresses().at(0).tcp_endpoint());
-                client.send(asio::buffer("x\n", 2));
-                char answer[2];
-                served += co_await asio::async_read(client, asio::buffer(answer),
-                                                    asio::use_awaitable) == 2;
-            }
-        },
-        30s);
+    test.run([&]() -> asio::awaitable<void> {
+        for (auto const* server : {static_cast<TCPServer*>(&derived), &given}) {
+            asio::ip::tcp::socket client(test.loop.context());
+            client.connect(server->addresses().at(0).tcp_endpoint());
+            client.send(asio::buffer("x\n", 2));
+            char answer[2];
+            served +=
+                co_await asio::async_read(client, asio::buffer(answer), asio::use_awaitable) == 2;
+        }
+    });
     BOOST_TEST(served == 2);
 }
 

@@ -5,7 +5,6 @@
 #include "tornado/gen.hpp"
 #include "tornado/tcpserver.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/events.hpp"
 #include "support/io.hpp"
 
@@ -14,6 +13,8 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace tornado;
 using namespace tornado::test;
@@ -271,6 +272,34 @@ BOOST_AUTO_TEST_CASE(several_at_a_time) {
         BOOST_TEST(outer.count() == 1u);
     }
     BOOST_TEST(log.lines().empty());
+}
+
+// ---- CapturedLog
+
+BOOST_AUTO_TEST_CASE(every_line_comes_to_the_last_one_that_captures) {
+    std::vector<std::string> before;
+    set_log_sink([&](LogRecord const& record) { before.emplace_back(record.message); });
+    {
+        CapturedLog const outer;
+        tornado::log(Logger::general, LogLevel::info, "one");
+        {
+            CapturedLog const inner;
+            BOOST_TEST(inner.lines().empty());
+            std::thread([] { tornado::log(Logger::access, LogLevel::error, "two"); }).join();
+            tornado::log(Logger::application, LogLevel::warning, "two and three");
+            BOOST_TEST(inner.lines() == (std::vector<std::string>{"two", "two and three"}),
+                       boost::test_tools::per_element());
+            BOOST_TEST(inner.count("two") == 2);
+            BOOST_TEST(inner.count("three") == 1);
+            BOOST_TEST(inner.count("four") == 0);
+        }
+        tornado::log(Logger::general, LogLevel::info, "four");
+        BOOST_TEST(outer.lines() == (std::vector<std::string>{"one", "four"}),
+                   boost::test_tools::per_element());
+    }
+    tornado::log(Logger::general, LogLevel::info, "five");
+    set_log_sink({});
+    BOOST_TEST(before == std::vector<std::string>{"five"}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

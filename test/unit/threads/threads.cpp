@@ -3,8 +3,8 @@
 #include "tornado/threads.hpp"
 
 #include "tornado/cpu_count.hpp"
+#include "tornado/testing.hpp"
 
-#include "support/captured_log.hpp"
 #include "support/descriptors.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>

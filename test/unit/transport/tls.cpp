@@ -3,9 +3,9 @@
 #include "transport/tls.hpp"
 
 #include "tornado/netutil.hpp"
+#include "tornado/testing.hpp"
 
 #include "iostream/stream_core.hpp"
-#include "support/captured_log.hpp"
 #include "support/certificates.hpp"
 #include "support/events.hpp"
 #include "support/io.hpp"
