@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <type_traits>
 #include <utility>
 
 namespace tornado::detail {
@@ -105,7 +106,10 @@ void SocketTransport<Executor>::async_wait(Direction direction, std::shared_ptr<
     auto const what = direction == Direction::read    ? Socket::wait_read
                       : direction == Direction::write ? Socket::wait_write
                                                       : Socket::wait_error;
-    socket_->async_wait(what, Wakeup(std::move(waiter), direction));
+    if constexpr (std::is_same_v<Executor, asio::any_io_executor>) // a strand's, perhaps
+        socket_->async_wait(what, Wakeup(std::move(waiter), direction));
+    else
+        socket_->async_wait(what, WakeupInPlace(std::move(waiter), direction));
 }
 
 template <class Executor>

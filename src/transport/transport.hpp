@@ -6,6 +6,7 @@
 #include "tornado/error.hpp"
 
 #include "tether.hpp"
+#include "transport/wait_memory.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
@@ -29,8 +30,13 @@ public:
     /// The wait has ended: the direction is worth an attempt, or `ec` says why it never will be.
     virtual void ready(Direction direction, error_code ec) = 0;
 
+    WaitMemory& wait_memory() noexcept { return wait_memory_; }
+
 protected:
     ~Waiter() = default;
+
+private:
+    WaitMemory wait_memory_;
 };
 
 /// The handler of a wait.
@@ -41,9 +47,22 @@ public:
 
     void operator()(error_code ec = {}) { waiter_->ready(direction_, ec); }
 
+protected:
+    Waiter& waiter() const noexcept { return *waiter_; }
+
 private:
     std::shared_ptr<Waiter> waiter_;
     Direction direction_;
+};
+
+/// The same in the waiter's own memory, which Asio gives back while it still has the handler. Only
+/// for waits that begin and end where the waiter runs.
+class WakeupInPlace : public Wakeup {
+public:
+    using Wakeup::Wakeup;
+
+    using allocator_type = WaitAllocator<void>;
+    allocator_type get_allocator() const noexcept { return allocator_type(waiter().wait_memory()); }
 };
 
 /// A byte stream that is attempted first and waited for after. No attempt ever blocks: one that
