@@ -30,12 +30,22 @@ def one(text, language):
     return found[0]
 
 
+def sockets_of(process):
+    """The inodes of those that it has open."""
+    for link in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            target = os.readlink(link)
+        except FileNotFoundError:  # it was one of a file that is closed again
+            continue
+        if target.startswith("socket:["):
+            yield target[len("socket:["):-1]
+
+
 def port_of(process):
     """Where it listens, as the kernel says: no program here prints its port."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        links = (os.readlink(link) for link in pathlib.Path(f"/proc/{process.pid}/fd").iterdir())
-        sockets = {link[len("socket:["):-1] for link in links if link.startswith("socket:")}
+        sockets = set(sockets_of(process))
         for line in pathlib.Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]:
             _, local, _, state, *_, inode = line.split()[:10]
             if inode in sockets and state == "0A":
