@@ -24,12 +24,9 @@ std::shared_ptr<detail::StreamCore> make_core(IOStream::socket_type socket,
 
 } // namespace
 
-std::unique_ptr<detail::Transport> detail::carrier_of(AcceptedSocket&& connection,
+std::unique_ptr<detail::Transport> detail::carrier_of(AcceptedSocket connection,
                                                       asio::any_io_executor const& executor) {
-    auto carrier =
-        make_socket_transport(executor, connection.protocol(), connection.native_handle());
-    connection.release(); // the carrier has it now
-    return carrier;
+    return make_socket_transport(executor, connection.protocol(), connection.release());
 }
 
 IOStream::IOStream(socket_type socket, StreamOptions const& options)

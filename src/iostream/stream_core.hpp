@@ -22,8 +22,8 @@ class StreamCore;
 bool is_tls_failure(error_code ec) noexcept;
 
 /// What carries the bytes of an accepted connection, and owns it. Throws system_error when Asio
-/// cannot take it.
-std::unique_ptr<Transport> carrier_of(AcceptedSocket&& connection,
+/// cannot take it, which is closed then.
+std::unique_ptr<Transport> carrier_of(AcceptedSocket connection,
                                       asio::any_io_executor const& executor);
 
 /// How long TLS's handshake may take where nobody says so. For tests to shorten.

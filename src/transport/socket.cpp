@@ -15,6 +15,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <type_traits>
+#include <unistd.h>
 #include <utility>
 
 namespace tornado::detail {
@@ -195,6 +196,19 @@ int SocketTransport<Executor>::release(error_code& ec) {
     return socket_->release(ec);
 }
 
+// The socket has the descriptor before anything else can fail, so that it is closed once.
+template <class Socket>
+std::unique_ptr<Transport> adopt(typename Socket::Socket socket,
+                                 asio::generic::stream_protocol protocol, int descriptor) {
+    error_code ec;
+    socket.assign(protocol, descriptor, ec);
+    if (ec) {
+        ::close(descriptor);
+        throw system_error(ec, "an accepted connection");
+    }
+    return std::make_unique<Socket>(std::move(socket));
+}
+
 } // namespace
 
 std::unique_ptr<Transport> make_socket_transport(asio::generic::stream_protocol::socket socket) {
@@ -208,9 +222,8 @@ std::unique_ptr<Transport> make_socket_transport(asio::any_io_executor const& ex
                                                  asio::generic::stream_protocol protocol,
                                                  int descriptor) {
     if (auto const* const context = executor.target<asio::io_context::executor_type>())
-        return std::make_unique<ContextSocket>(
-            ContextSocket::Socket(*context, protocol, descriptor));
-    return std::make_unique<AnySocket>(AnySocket::Socket(executor, protocol, descriptor));
+        return adopt<ContextSocket>(ContextSocket::Socket(*context), protocol, descriptor);
+    return adopt<AnySocket>(AnySocket::Socket(executor), protocol, descriptor);
 }
 
 } // namespace tornado::detail

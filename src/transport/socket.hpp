@@ -13,8 +13,8 @@ namespace tornado::detail {
 /// Sets the socket non-blocking, if it is open. Throws system_error when the descriptor is no
 /// socket.
 std::unique_ptr<Transport> make_socket_transport(asio::generic::stream_protocol::socket socket);
-/// Owns `descriptor`, an open socket, once it has returned. Throws system_error when Asio cannot
-/// take it.
+/// Owns `descriptor`, an open socket, from the call on: closes it, too, when it throws system_error
+/// because Asio cannot take it.
 std::unique_ptr<Transport> make_socket_transport(asio::any_io_executor const& executor,
                                                  asio::generic::stream_protocol protocol,
                                                  int descriptor);

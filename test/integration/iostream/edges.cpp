@@ -4,6 +4,7 @@
 #include "tornado/tcpserver.hpp"
 #include "tornado/testing.hpp"
 
+#include "support/descriptors.hpp"
 #include "support/events.hpp"
 #include "support/host.hpp"
 #include "support/io.hpp"
@@ -13,6 +14,7 @@
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -228,6 +230,19 @@ BOOST_AUTO_TEST_CASE(the_socket_that_connect_makes_is_fit_for_a_loop) {
     BOOST_TEST((::fcntl(stream->native_handle(), F_GETFL) & O_NONBLOCK) != 0);
     stream->close();
     io.run();
+}
+
+BOOST_AUTO_TEST_CASE(an_accepted_descriptor_that_asio_refuses_is_closed) {
+    asio::io_context context;
+    asio::ip::tcp::socket const other(context); // the context has its own descriptors from here on
+    for (asio::any_io_executor const& executor :
+         {asio::any_io_executor(context.get_executor()),
+          asio::any_io_executor(asio::make_strand(context))}) {
+        auto const before = open_descriptors();
+        int const path = ::open("/", O_PATH | O_CLOEXEC); // epoll takes none of these
+        BOOST_CHECK_THROW(IOStream(executor, AcceptedSocket(path, AF_INET)), system_error);
+        BOOST_TEST(open_descriptors() == before);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_servers_handler_that_fails_on_an_open_stream_is_logged) {
