@@ -51,6 +51,17 @@ class Script:
         """Two or more clients say something whole."""
         self.groups.append([(client, "say", data) for client, data in saying])
 
+    def turns(self, most, ended=lambda client: None):
+        """Clients by chance, each with a number from 0.1 to 1 that says what it does; in its place some end."""
+        for _ in range(self.rng.randint(4, most)):
+            client = self.rng.choice(CLIENTS)
+            what = self.rng.random()
+            if what < 0.1:
+                self.end(client)
+                ended(client)
+            else:
+                yield client, what
+
     def end(self, client):
         """One of three ends, and a new beginning."""
         self.do(client, self.rng.choice(["close", "half_close", "reset"]))
@@ -59,15 +70,8 @@ class Script:
 
 def chat(script):
     rng, entered = script.rng, set()
-    for client in CLIENTS:
-        script.do(client, "connect")
-    for _ in range(rng.randint(4, 16)):
-        client = rng.choice(CLIENTS)
-        what = rng.random()
-        if what < 0.1:
-            script.end(client)
-            entered.discard(client)
-        elif client not in entered:
+    for client, what in script.turns(16, entered.discard):
+        if client not in entered:
             name = rng.choice([b"ann", b" bob\r", b"cat", b"%d" % client, b"%d" % client, b"", b"x" * 100])
             script.say(client, name + b"\n")
             entered.add(client)
@@ -99,14 +103,8 @@ def keyvalue(script):
     def last():
         return rng.choice([b"quit\r\nget a", b"set a 99999999999999999999", b"set a 1048577", b"x" * 600]) + b"\r\n"
 
-    for client in CLIENTS:
-        script.do(client, "connect")
-    for _ in range(rng.randint(4, 12)):
-        client = rng.choice(CLIENTS)
-        what = rng.random()
-        if what < 0.1:
-            script.end(client)
-        elif what < 0.15:
+    for client, what in script.turns(12):
+        if what < 0.15:
             script.say(client, last())
             script.do(client, "connect")
         elif what < 0.3:
@@ -130,14 +128,8 @@ def rpc(script):
         words = b" ".join(rng.choice([b"1", b"-3", b"22", b"one"]) for _ in range(rng.choice([0, 2, 5000])))
         return frame(rng.choice([b"upper\0" + words, b"add\0" + words, b"nothing\0of it", b"upper", b"", b"wait\0soon"]))
 
-    for client in CLIENTS:
-        script.do(client, "connect")
-    for _ in range(rng.randint(4, 12)):
-        client = rng.choice(CLIENTS)
-        what = rng.random()
-        if what < 0.1:
-            script.end(client)
-        elif what < 0.15:
+    for client, what in script.turns(12):
+        if what < 0.15:
             script.say(client, struct.pack(">I", rng.choice([0, 3, 65537, 2**32 - 1])) + b"more")
             script.do(client, "connect")
         elif what < 0.3:
@@ -151,6 +143,8 @@ def rpc(script):
 
 def make_script(kind, seed):
     script = Script(random.Random(seed))
+    for client in CLIENTS:
+        script.do(client, "connect")
     kind(script)
     for client in CLIENTS:
         script.do(client, "close")
